@@ -1,0 +1,94 @@
+//! The list of what is wired, each entry read from its live handle.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Collects everything that can describe itself.
+///
+/// Clones share one list.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use seaworthy::inventory::Inventory;
+/// use seaworthy::timeout::Timeout;
+///
+/// let payments = Timeout::builder("payments").limit(Duration::from_secs(1)).build().unwrap();
+/// let inventory = Inventory::default();
+/// inventory.add(payments.clone());
+/// assert_eq!(inventory.entries()[0].name, "payments");
+/// ```
+#[derive(Clone, Default)]
+pub struct Inventory(Arc<Mutex<Vec<Arc<dyn Describe>>>>);
+
+/// Says what it is, from its live state.
+pub trait Describe: Send + Sync + 'static {
+    /// Describes it as it is now.
+    fn describe(&self) -> Entry;
+}
+
+/// What is wired, as it is now.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Entry {
+    /// Its kind, such as `timeout`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// The settings in force, in words with their units.
+    pub settings: Vec<(&'static str, String)>,
+    /// Its state in one word.
+    pub state: &'static str,
+    /// What it has counted since it was made.
+    pub counters: Vec<(&'static str, u64)>,
+}
+
+impl Entry {
+    /// Makes an entry without settings and counters.
+    pub fn new(kind: &'static str, name: impl Into<String>, state: &'static str) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+            settings: Vec::new(),
+            state,
+            counters: Vec::new(),
+        }
+    }
+
+    /// Adds a setting in force.
+    #[must_use]
+    pub fn setting(mut self, key: &'static str, value: impl fmt::Display) -> Self {
+        self.settings.push((key, value.to_string()));
+        self
+    }
+
+    /// Adds a counter; it must never fall.
+    #[must_use]
+    pub fn counter(mut self, key: &'static str, value: u64) -> Self {
+        self.counters.push((key, value));
+        self
+    }
+}
+
+impl Inventory {
+    /// Adds a live handle.
+    pub fn add(&self, item: impl Describe) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(Arc::new(item));
+    }
+
+    /// Describes everything as it is now, in the order in which it was added.
+    pub fn entries(&self) -> Vec<Entry> {
+        let items = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        items.iter().map(|item| item.describe()).collect()
+    }
+}
+
+impl fmt::Debug for Inventory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.entries()).finish()
+    }
+}

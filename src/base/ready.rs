@@ -1,0 +1,70 @@
+//! Waits for a service to be ready and calls it, as one future.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker, ready};
+
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+pin_project! {
+    /// The wait for readiness and the call behind it.
+    ///
+    /// A service that is ready at once is called at once and not cloned. Otherwise it moves in here with whatever place
+    /// in a queue it holds, and a clone stays behind.
+    #[project = CallProj]
+    pub(crate) enum Call<S, Req>
+    where
+        S: Service<Req>,
+    {
+        Waiting { service: S, request: Option<Req> },
+        Called { #[pin] response: S::Future },
+        Failed { error: Option<S::Error> },
+    }
+}
+
+impl<S: Service<Req> + Clone, Req> Call<S, Req> {
+    pub(crate) fn new(service: &mut S, request: Req) -> Self {
+        // Whatever waker this leaves behind is replaced when the future is polled.
+        match service.poll_ready(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(Ok(())) => Self::Called {
+                response: service.call(request),
+            },
+            Poll::Ready(Err(error)) => Self::Failed { error: Some(error) },
+            Poll::Pending => {
+                let clone = service.clone();
+                Self::Waiting {
+                    service: mem::replace(service, clone),
+                    request: Some(request),
+                }
+            }
+        }
+    }
+}
+
+impl<S: Service<Req>, Req> Future for Call<S, Req> {
+    type Output = Result<S::Response, S::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            match self.as_mut().project() {
+                CallProj::Called { response } => return response.poll(cx),
+                CallProj::Failed { error } => match error.take() {
+                    Some(error) => return Poll::Ready(Err(error)),
+                    None => return Poll::Pending,
+                },
+                CallProj::Waiting { service, request } => {
+                    if let Err(error) = ready!(service.poll_ready(cx)) {
+                        return Poll::Ready(Err(error));
+                    }
+                    let Some(request) = request.take() else {
+                        return Poll::Pending;
+                    };
+                    let response = service.call(request);
+                    self.set(Self::Called { response });
+                }
+            }
+        }
+    }
+}

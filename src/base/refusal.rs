@@ -1,0 +1,198 @@
+//! The one shape in which a policy says no.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::outcome::Outcome;
+
+/// Says which policy refused or ended a call, why, and when to come back.
+///
+/// It is the error (boxed) of every tower layer of this crate; [`Refusal::find`] gets it back out of whatever wraps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    policy: &'static str,
+    name: Arc<str>,
+    reason: Reason,
+    retry_after: Option<Duration>,
+}
+
+/// Why a call was refused or ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// It took longer than the limit.
+    Elapsed {
+        /// The limit that passed.
+        limit: Duration,
+        /// What the limit was for.
+        part: Part,
+    },
+    /// The body is larger than the limit in bytes.
+    BodyTooLarge {
+        /// The most bytes that are accepted.
+        limit: u64,
+    },
+}
+
+/// The part of an exchange that a limit is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Part {
+    /// From the call, waiting for readiness included, to the response (over HTTP: its head).
+    Response,
+    /// The caller's request body, which did not arrive in time.
+    RequestBody,
+    /// From the call to the end of the response's body.
+    Body,
+    /// The silence between two pieces of a body.
+    Idle,
+}
+
+impl Refusal {
+    pub(crate) fn new(policy: &'static str, name: Arc<str>, reason: Reason) -> Self {
+        Self {
+            policy,
+            name,
+            reason,
+            retry_after: None,
+        }
+    }
+
+    /// Finds the refusal in an error or in what caused it.
+    pub fn find<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
+        let mut next = Some(error);
+        while let Some(error) = next {
+            if let Some(refusal) = error.downcast_ref() {
+                return Some(refusal);
+            }
+            next = error.source();
+        }
+        None
+    }
+
+    /// Returns the kind of policy that refused, such as `timeout`.
+    pub fn policy(&self) -> &'static str {
+        self.policy
+    }
+
+    /// Returns the name of the handle that refused.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns why.
+    pub fn reason(&self) -> Reason {
+        self.reason
+    }
+
+    /// Returns how long the caller should wait before it tries again, if that is known.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// Returns what this says about whoever was called: too slow is a failure, all else says nothing.
+    pub fn outcome(&self) -> Outcome {
+        match self.reason {
+            Reason::Elapsed {
+                part: Part::RequestBody,
+                ..
+            }
+            | Reason::BodyTooLarge { .. } => Outcome::Ignored,
+            Reason::Elapsed { .. } => Outcome::Failure,
+        }
+    }
+}
+
+impl Reason {
+    /// Returns the reason as one word, for labels and logs.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Elapsed {
+                part: Part::Response, ..
+            } => "elapsed",
+            Self::Elapsed {
+                part: Part::RequestBody,
+                ..
+            } => "request_body_elapsed",
+            Self::Elapsed { part: Part::Body, .. } => "body_elapsed",
+            Self::Elapsed { part: Part::Idle, .. } => "body_idle",
+            Self::BodyTooLarge { .. } => "body_too_large",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Elapsed {
+                limit,
+                part: Part::Response,
+            } => write!(f, "no response within {limit:?}"),
+            Self::Elapsed {
+                limit,
+                part: Part::RequestBody,
+            } => write!(f, "request body not complete within {limit:?}"),
+            Self::Elapsed {
+                limit,
+                part: Part::Body,
+            } => write!(f, "body not complete within {limit:?}"),
+            Self::Elapsed {
+                limit,
+                part: Part::Idle,
+            } => write!(f, "body silent for {limit:?}"),
+            Self::BodyTooLarge { limit } => write!(f, "body larger than {limit} bytes"),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} `{}`: {}", self.policy, self.name, self.reason)
+    }
+}
+
+impl Error for Refusal {}
+
+/// What a guarded call of a user's own future ended with: a refusal of ours, or the user's error as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guarded<E> {
+    /// A policy refused or ended the call.
+    Refused(Refusal),
+    /// The call itself failed.
+    Inner(E),
+}
+
+impl<E: fmt::Display> fmt::Display for Guarded<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(refusal) => refusal.fmt(f),
+            Self::Inner(error) => error.fmt(f),
+        }
+    }
+}
+
+impl<E: Error + 'static> Error for Guarded<E> {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Refused(refusal) => Some(refusal),
+            Self::Inner(error) => error.source(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_found_however_deep_it_is_wrapped() {
+        let reason = Reason::BodyTooLarge { limit: 3 };
+        let refusal = Refusal::new("limit", "in".into(), reason);
+        let wrapped = std::io::Error::other(Guarded::<std::io::Error>::Refused(refusal.clone()));
+        let wrapped: Box<dyn Error> = Box::new(Guarded::Inner(wrapped));
+        assert_eq!(Refusal::find(wrapped.as_ref()), Some(&refusal));
+        assert_eq!(Refusal::find(&std::io::Error::other("other")), None);
+    }
+}

@@ -1,0 +1,4 @@
+//! The tower layers, one folder each; none knows another.
+
+#[cfg(feature = "timeout")]
+pub mod timeout;

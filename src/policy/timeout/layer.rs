@@ -1,0 +1,197 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tower_layer::Layer;
+
+use super::config::TimeoutConfig;
+use super::error::Elapsed;
+use super::future::{Call, Timed};
+use super::service::TimeoutService;
+use crate::base::Counter;
+use crate::base::error::InvalidSettings;
+use crate::base::events::{Change, EventSink, Events};
+use crate::base::inventory::{Describe, Entry};
+use crate::base::live::{Live, LiveReader};
+use crate::base::refusal::Refusal;
+
+pub(crate) const KIND: &str = "timeout";
+
+/// Limits how long a call may take.
+///
+/// A cheap handle: clones and everything made from them share limits and counters, two handles share nothing.
+#[derive(Clone, Debug)]
+pub struct Timeout(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    name: Arc<str>,
+    settings: Live<TimeoutConfig>,
+    events: Events,
+    calls: Counter,
+    elapsed: Counter,
+    cancelled: Counter,
+}
+
+impl Timeout {
+    /// Starts a timeout with the defaults; `name` shows in errors, events and the inventory.
+    pub fn builder(name: impl Into<Arc<str>>) -> TimeoutBuilder {
+        TimeoutBuilder {
+            name: name.into(),
+            config: TimeoutConfig::default(),
+            events: Events::default(),
+        }
+    }
+
+    /// Makes the layer for any [`tower_service::Service`].
+    pub fn layer(&self) -> TimeoutLayer {
+        TimeoutLayer(self.clone())
+    }
+
+    /// Runs a future of your own under the limit.
+    ///
+    /// # Errors
+    ///
+    /// [`Guarded::Refused`](crate::Guarded::Refused) when the limit passed first,
+    /// [`Guarded::Inner`](crate::Guarded::Inner) with the future's own error.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the returned future drops yours and counts as cancelled; when the limit passes, yours is dropped before
+    /// this returns to the runtime.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use seaworthy::{Guarded, timeout::Timeout};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let ledger = Timeout::builder("ledger").limit(Duration::from_millis(5)).build().unwrap();
+    /// let answer = ledger.call(|| async { Ok::<_, std::io::Error>(42) }).await;
+    /// assert_eq!(answer.unwrap(), 42);
+    ///
+    /// let hung = ledger.call(|| std::future::pending::<Result<(), std::io::Error>>()).await;
+    /// assert!(matches!(hung, Err(Guarded::Refused(refusal)) if refusal.name() == "ledger"));
+    /// # }
+    /// ```
+    pub fn call<F, Fut, T, E>(&self, operation: F) -> Call<Fut>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        Call::new(self.timed(operation(), self.config().limit))
+    }
+
+    /// Returns the limits in force.
+    pub fn config(&self) -> Arc<TimeoutConfig> {
+        self.0.settings.load()
+    }
+
+    /// Changes the limits of every layer of this handle; calls that already wait keep theirs.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be accepted; the old limits stay in force then.
+    pub fn reconfigure(&self, change: impl FnOnce(&mut TimeoutConfig)) -> Result<(), InvalidSettings> {
+        let mut config = TimeoutConfig::clone(&self.config());
+        change(&mut config);
+        self.0.settings.replace(&self.0.name, config)?;
+        self.0.events.emit(KIND, &self.0.name, Change::Settings);
+        Ok(())
+    }
+
+    /// Puts a future under `limit` and counts it.
+    pub(crate) fn timed<F>(&self, future: F, limit: Duration) -> Timed<F> {
+        self.0.calls.increment();
+        Timed::new(future, limit, self.clone())
+    }
+
+    pub(crate) fn reader(&self) -> LiveReader<TimeoutConfig> {
+        self.0.settings.reader()
+    }
+
+    pub(crate) fn refuse(&self, elapsed: Elapsed) -> Refusal {
+        self.0.elapsed.increment();
+        Refusal::new(KIND, Arc::clone(&self.0.name), elapsed.into())
+    }
+
+    pub(super) fn cancelled(&self) {
+        self.0.cancelled.increment();
+    }
+}
+
+impl Describe for Timeout {
+    fn describe(&self) -> Entry {
+        let config = self.config();
+        let or_none = |limit: Option<Duration>| limit.map_or("none".into(), |limit| format!("{limit:?}"));
+        Entry::new(KIND, &*self.0.name, "on")
+            .setting("limit", format!("{:?}", config.limit))
+            .setting("body_total", or_none(config.body_total))
+            .setting("body_idle", or_none(config.body_idle))
+            .counter("calls", self.0.calls.sum())
+            .counter("elapsed", self.0.elapsed.sum())
+            .counter("cancelled", self.0.cancelled.sum())
+    }
+}
+
+/// Builds a [`Timeout`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct TimeoutBuilder {
+    name: Arc<str>,
+    config: TimeoutConfig,
+    events: Events,
+}
+
+impl TimeoutBuilder {
+    /// The longest time from the call, waiting for readiness included, to the response. Default 1.5 s.
+    pub fn limit(mut self, limit: Duration) -> Self {
+        self.config.limit = limit;
+        self
+    }
+
+    /// The longest time from the call to the end of the response's body, over HTTP. Default: none.
+    pub fn body_total(mut self, total: Duration) -> Self {
+        self.config.body_total = Some(total);
+        self
+    }
+
+    /// The longest silence of a body that is waited for, over HTTP. Default: none.
+    pub fn body_idle(mut self, idle: Duration) -> Self {
+        self.config.body_idle = Some(idle);
+        self
+    }
+
+    /// Sends a [settings event](Change::Settings) to `sink` whenever the limits change.
+    pub fn events(mut self, sink: impl EventSink) -> Self {
+        self.events = Events::new(sink);
+        self
+    }
+
+    /// Makes the handle.
+    ///
+    /// # Errors
+    ///
+    /// Every limit that is out of its range.
+    pub fn build(self) -> Result<Timeout, InvalidSettings> {
+        Ok(Timeout(Arc::new(Shared {
+            settings: Live::new(&self.name, self.config)?,
+            name: self.name,
+            events: self.events,
+            calls: Counter::default(),
+            elapsed: Counter::default(),
+            cancelled: Counter::default(),
+        })))
+    }
+}
+
+/// Puts every call of a service under a [`Timeout`].
+#[derive(Clone, Debug)]
+pub struct TimeoutLayer(Timeout);
+
+impl<S> Layer<S> for TimeoutLayer {
+    type Service = TimeoutService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        TimeoutService::new(inner, self.0.clone())
+    }
+}

@@ -1,0 +1,49 @@
+use std::task::{Context, Poll};
+
+use tower_service::Service;
+
+use super::config::TimeoutConfig;
+use super::future::ResponseFuture;
+use super::layer::Timeout;
+use crate::base::error::BoxError;
+use crate::base::live::LiveReader;
+use crate::base::ready;
+
+/// The tower shell of a [`Timeout`]; made by its [layer](Timeout::layer).
+///
+/// It is always ready: the wait for the inner service happens in the future, under the limit.
+#[derive(Clone, Debug)]
+pub struct TimeoutService<S> {
+    inner: S,
+    timeout: Timeout,
+    settings: LiveReader<TimeoutConfig>,
+}
+
+impl<S> TimeoutService<S> {
+    pub(super) fn new(inner: S, timeout: Timeout) -> Self {
+        let settings = timeout.reader();
+        Self {
+            inner,
+            timeout,
+            settings,
+        }
+    }
+}
+
+impl<S, Req> Service<Req> for TimeoutService<S>
+where
+    S: Service<Req, Error: Into<BoxError>> + Clone,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, Req>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        let limit = self.settings.get().limit;
+        ResponseFuture::new(self.timeout.timed(ready::Call::new(&mut self.inner, request), limit))
+    }
+}
