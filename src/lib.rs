@@ -6,10 +6,20 @@
 
 mod base;
 mod policy;
+#[cfg(feature = "app")]
+mod server;
+#[cfg(feature = "shutdown")]
+pub mod shutdown;
+#[cfg(feature = "metrics")]
+pub mod telemetry;
+#[cfg(feature = "http")]
+pub mod web;
 
 pub use base::error::{BoxError, InvalidSetting, InvalidSettings};
 pub use base::refusal::{Guarded, Part, Reason, Refusal};
-pub use base::{clock, events, inventory, outcome};
+pub use base::{clock, events, inventory, outcome, request};
 
 #[cfg(feature = "timeout")]
 pub use policy::timeout;
+#[cfg(feature = "http")]
+pub use web::Body;

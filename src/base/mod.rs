@@ -9,5 +9,6 @@ pub(crate) mod live;
 pub mod outcome;
 pub(crate) mod ready;
 pub(crate) mod refusal;
+pub mod request;
 
 pub(crate) use counter::Counter;

@@ -25,6 +25,11 @@ impl BodyWatch {
         }
     }
 
+    /// Returns whether there is anything to watch.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.total.is_some() || self.idle.is_some()
+    }
+
     /// Takes note that a piece has come; an error if it came too late.
     pub(crate) fn progress(&mut self, now: Instant) -> Result<(), Elapsed> {
         self.waiting_since = None;

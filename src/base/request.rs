@@ -1,0 +1,36 @@
+//! What is told of every request that a service has answered, or not.
+
+use std::time::Duration;
+
+use super::outcome::Outcome;
+use super::refusal::Refusal;
+
+/// How one inbound request went.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct RequestEnded<'a> {
+    /// The method, or `_OTHER` if it is not one of HTTP's own.
+    pub method: &'static str,
+    /// The route's template, never the path.
+    pub route: &'a str,
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// The response's status; `None` if the caller went away before there was one.
+    pub status: Option<u16>,
+    /// What the end says about the service.
+    pub outcome: Outcome,
+    /// Why it did not succeed: a reason, `panic`, `body`, `cancelled`, or the status; `None` on success.
+    pub error: Option<&'a str>,
+    /// The refusal that became the response.
+    pub refusal: Option<&'a Refusal>,
+    /// From the request's head to the end of the response's body.
+    pub took: Duration,
+}
+
+/// Receives the beginning and the end of every request; must not block.
+pub trait RequestSink: Send + Sync + 'static {
+    /// Takes note of a request that begins.
+    fn began(&self, method: &'static str, scheme: &'static str);
+    /// Takes note of how it ended; called exactly once for each `began`.
+    fn ended(&self, request: &RequestEnded<'_>);
+}

@@ -1,0 +1,56 @@
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use super::config::ServerConfig;
+use super::connection;
+use crate::base::clock::sleep;
+use crate::shutdown::Shutdown;
+use crate::web::HttpService;
+
+/// How long to pause when the system refuses to accept, as when it has run out of file descriptors.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// Accepts connections until the shutdown closes, each in a task that the shutdown waits for.
+///
+/// What had already connected when it closed is still served: the peers believe that they are connected.
+pub(crate) async fn accept(listener: TcpListener, config: ServerConfig, shutdown: Shutdown, service: impl HttpService) {
+    let slots = Arc::new(Semaphore::new(config.max_connections));
+    let builder = connection::builder(&config);
+    let spawn = |stream: TcpStream, peer: SocketAddr, slot| {
+        let connection = connection::serve(builder.clone(), stream, peer, service.clone(), shutdown.closing());
+        shutdown.spawn_connection(async move {
+            connection.await;
+            drop(slot);
+        });
+    };
+    let closing = shutdown.closing();
+    tokio::pin!(closing);
+    loop {
+        let next = async { (Arc::clone(&slots).acquire_owned().await, listener.accept().await) };
+        match tokio::select! { biased; () = &mut closing => break, next = next => next } {
+            (slot, Ok((stream, peer))) => spawn(stream, peer, slot.ok()),
+            (_, Err(error)) => pause(&error).await,
+        }
+    }
+    let mut cx = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Ok((stream, peer))) = listener.poll_accept(&mut cx) {
+        spawn(stream, peer, None);
+    }
+}
+
+async fn pause(error: &io::Error) {
+    // A peer that has gone before it was accepted is no reason to wait.
+    if !matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    ) {
+        tracing::error!(%error, "cannot accept connections; trying again");
+        sleep(BREATH).await;
+    }
+}

@@ -1,0 +1,20 @@
+use std::time::Duration;
+
+/// Limits of the connections that a server accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ServerConfig {
+    /// The most connections at one time; further ones wait in the system's backlog. Default 10,000.
+    pub max_connections: usize,
+    /// The longest time for a request's headers. Default 10 s.
+    pub header_timeout: Duration,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            header_timeout: Duration::from_secs(10),
+        }
+    }
+}

@@ -1,0 +1,286 @@
+use std::fmt;
+use std::future::Future;
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::config::ShutdownConfig;
+use super::hooks::Hook;
+use super::phase::{Cause, Phase};
+use super::tracker::{Draining, InFlight, Tracker};
+use crate::base::clock::Clock;
+use crate::base::error::{BoxError, InvalidSettings};
+use crate::base::events::{Change, EventSink, Events};
+use crate::base::inventory::{Describe, Entry};
+use crate::base::live::Validate;
+
+/// Takes a service out of traffic without dropping what it has begun.
+///
+/// A cheap handle; clones share one shutdown.
+#[derive(Clone)]
+pub struct Shutdown(Arc<Shared>);
+
+struct Shared {
+    config: ShutdownConfig,
+    clock: Clock,
+    events: Events,
+    request: watch::Sender<Option<Cause>>,
+    phase: watch::Sender<Phase>,
+    draining: CancellationToken,
+    cut: CancellationToken,
+    requests: TaskTracker,
+    connections: TaskTracker,
+    tasks: TaskTracker,
+    hooks: Mutex<Vec<Hook>>,
+    on_begin: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Shutdown {
+    /// Starts a shutdown with the defaults.
+    pub fn builder() -> ShutdownBuilder {
+        ShutdownBuilder {
+            config: ShutdownConfig::default(),
+            clock: Clock::default(),
+            events: Events::default(),
+        }
+    }
+
+    /// Asks for the shutdown; only the first cause counts.
+    pub fn begin(&self, cause: Cause) {
+        self.0.request.send_if_modified(|request| {
+            let first = request.is_none();
+            request.get_or_insert(cause);
+            first
+        });
+    }
+
+    /// Returns where the shutdown stands.
+    pub fn phase(&self) -> Phase {
+        *self.0.phase.borrow()
+    }
+
+    /// Returns the durations in force.
+    pub fn config(&self) -> &ShutdownConfig {
+        &self.0.config
+    }
+
+    /// Waits until the service should stop accepting; fits `axum::serve(…).with_graceful_shutdown(…)`.
+    ///
+    /// Safe to drop and to call again.
+    pub fn closing(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.0.draining.clone().cancelled_owned()
+    }
+
+    /// Returns the token that tells long work to end.
+    pub fn draining(&self) -> Draining {
+        Draining(self.0.draining.clone())
+    }
+
+    /// Returns the spawner of tasks that the drain waits for.
+    pub fn tracker(&self) -> Tracker {
+        Tracker {
+            tasks: self.0.tasks.clone(),
+            cut: self.0.cut.clone(),
+        }
+    }
+
+    /// Counts a request as in flight until the returned value is dropped.
+    pub fn enter(&self) -> InFlight {
+        InFlight(self.0.requests.token())
+    }
+
+    /// Returns how many requests are in flight.
+    pub fn in_flight(&self) -> usize {
+        self.0.requests.len()
+    }
+
+    /// Adds what is to be done at the very beginning, before anything waits; such as `health.drain()`.
+    ///
+    /// It is called by whoever drives the shutdown and must not block.
+    pub fn on_begin(&self, callback: impl FnOnce() + Send + 'static) {
+        lock(&self.0.on_begin).push(Box::new(callback));
+    }
+
+    /// Adds what is to be done once nothing is in flight; the last one added runs first.
+    ///
+    /// All hooks together have the time of [`ShutdownConfig::hooks`]; each gets an even share of what is left of it.
+    /// A hook that fails, panics or is late is logged, and makes the exit code 3.
+    pub fn on_shutdown<F, Fut>(&self, name: impl Into<Arc<str>>, hook: F)
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
+    {
+        lock(&self.0.hooks).push(Hook::new(name.into(), hook));
+    }
+
+    /// Spawns a connection: the drain waits for it, and drops it at the deadline.
+    pub(crate) fn spawn_connection(&self, connection: impl Future<Output = ()> + Send + 'static) {
+        let cut = self.0.cut.clone();
+        self.0.connections.spawn(async move {
+            let _ = cut.run_until_cancelled(connection).await;
+        });
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.0.connections.len()
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    pub(super) fn events(&self) -> &Events {
+        &self.0.events
+    }
+
+    pub(super) async fn requested(&self) -> Cause {
+        let mut request = self.0.request.subscribe();
+        // The sender lives as long as `self`, so the wait cannot fail.
+        let request = request.wait_for(Option::is_some).await;
+        request.ok().and_then(|request| *request).unwrap_or(Cause::Requested)
+    }
+
+    pub(super) fn enter_phase(&self, phase: Phase, detail: &str) {
+        let from = self.0.phase.send_replace(phase).label();
+        self.0.events.emit(
+            "shutdown",
+            "",
+            Change::State {
+                from,
+                to: phase.label(),
+                detail,
+            },
+        );
+    }
+
+    pub(super) fn unready(&self) {
+        let callbacks = mem::take(&mut *lock(&self.0.on_begin));
+        callbacks.into_iter().for_each(|callback| callback());
+    }
+
+    pub(super) fn stop_accepting(&self) {
+        for tracker in self.trackers() {
+            tracker.close();
+        }
+        self.0.draining.cancel();
+    }
+
+    pub(super) async fn idle(&self) {
+        for tracker in self.trackers() {
+            tracker.wait().await;
+        }
+    }
+
+    /// Drops what is still there; returns how many requests, connections and tasks that were.
+    pub(super) fn cut(&self) -> [usize; 3] {
+        let left = self.trackers().map(TaskTracker::len);
+        self.0.cut.cancel();
+        left
+    }
+
+    pub(super) fn take_hooks(&self) -> Vec<Hook> {
+        mem::take(&mut *lock(&self.0.hooks))
+    }
+
+    fn trackers(&self) -> [&TaskTracker; 3] {
+        [&self.0.requests, &self.0.connections, &self.0.tasks]
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for Shutdown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shutdown")
+            .field("phase", &self.phase())
+            .field("config", &self.0.config)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Describe for Shutdown {
+    fn describe(&self) -> Entry {
+        let config = self.config();
+        Entry::new("shutdown", "shutdown", self.phase().label())
+            .setting("hold", format!("{:?}", config.hold))
+            .setting("drain", format!("{:?}", config.drain))
+            .setting("hooks", format!("{:?}", config.hooks))
+            .setting("grace_period", format!("{:?}", config.grace_period))
+    }
+}
+
+/// Builds a [`Shutdown`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ShutdownBuilder {
+    config: ShutdownConfig,
+    clock: Clock,
+    events: Events,
+}
+
+impl ShutdownBuilder {
+    /// How long to stay open after readiness has said no. Default 5 s.
+    pub fn hold(mut self, hold: Duration) -> Self {
+        self.config.hold = hold;
+        self
+    }
+
+    /// The longest wait for what is in flight. Default 20 s.
+    pub fn drain(mut self, drain: Duration) -> Self {
+        self.config.drain = drain;
+        self
+    }
+
+    /// The longest time for all hooks together. Default 3 s.
+    pub fn hooks(mut self, hooks: Duration) -> Self {
+        self.config.hooks = hooks;
+        self
+    }
+
+    /// What the orchestrator grants before it kills. Default 30 s.
+    pub fn grace_period(mut self, grace_period: Duration) -> Self {
+        self.config.grace_period = grace_period;
+        self
+    }
+
+    /// Replaces all four durations.
+    pub fn config(mut self, config: ShutdownConfig) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// Sends phases (kind `shutdown`, `shutdown_phase`) and hooks (kind `shutdown_hook`) to `sink`.
+    pub fn events(mut self, sink: impl EventSink) -> Self {
+        self.events = Events::new(sink);
+        self
+    }
+
+    /// Makes the handle; it does nothing until it is [driven](Shutdown::drive).
+    ///
+    /// # Errors
+    ///
+    /// When the phases together do not fit into the grace period; the arithmetic is shown.
+    pub fn build(self) -> Result<Shutdown, InvalidSettings> {
+        InvalidSettings::check(self.config.validate("shutdown"))?;
+        Ok(Shutdown(Arc::new(Shared {
+            config: self.config,
+            clock: self.clock,
+            events: self.events,
+            request: watch::Sender::new(None),
+            phase: watch::Sender::new(Phase::Running),
+            draining: CancellationToken::new(),
+            cut: CancellationToken::new(),
+            requests: TaskTracker::new(),
+            connections: TaskTracker::new(),
+            tasks: TaskTracker::new(),
+            hooks: Mutex::default(),
+            on_begin: Mutex::default(),
+        })))
+    }
+}

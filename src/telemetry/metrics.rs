@@ -1,0 +1,168 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use metrics::{Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+use super::names;
+use super::publish::Publisher;
+use crate::base::inventory::Inventory;
+use crate::base::request::RequestEnded;
+
+const METADATA: Metadata<'static> = Metadata::new("seaworthy", Level::INFO, None);
+
+/// The metrics of one service: a Prometheus recorder of its own, so that two services live in one process.
+pub(crate) struct Metrics {
+    recorder: Arc<PrometheusRecorder>,
+    handle: PrometheusHandle,
+    publisher: Publisher,
+    durations: RwLock<HashMap<Series, Histogram>>,
+    active: RwLock<HashMap<[&'static str; 2], Gauge>>,
+}
+
+/// What tells one duration's series from another; every part is of a bounded set.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Series {
+    method: &'static str,
+    scheme: &'static str,
+    route: Box<str>,
+    status: Option<u16>,
+    error: Option<Box<str>>,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let matcher = Matcher::Full(names::REQUEST_DURATION.to_owned());
+        let builder = PrometheusBuilder::new();
+        // Fails only for an empty list of buckets, and without buckets a summary is still right.
+        let builder = match builder.set_buckets_for_metric(matcher, &names::REQUEST_DURATION_BUCKETS) {
+            Ok(builder) => builder,
+            Err(_) => PrometheusBuilder::new(),
+        };
+        let recorder = Arc::new(builder.build_recorder());
+        describe(&*recorder);
+        Self {
+            handle: recorder.handle(),
+            recorder,
+            publisher: Publisher::default(),
+            durations: RwLock::default(),
+            active: RwLock::default(),
+        }
+    }
+
+    /// Offers the recorder to the `metrics` macros of this process; `false` if another is installed already.
+    pub(crate) fn install(&self) -> bool {
+        metrics::set_global_recorder(Arc::clone(&self.recorder)).is_ok()
+    }
+
+    /// Renders the text exposition, with the inventory as it is now.
+    pub(crate) fn render(&self, inventory: &Inventory) -> String {
+        self.publisher.publish(inventory, &*self.recorder);
+        self.handle.render()
+    }
+
+    /// Empties the recorder's sample buffers; must run now and then even if nobody scrapes.
+    pub(crate) fn upkeep(&self) {
+        self.handle.run_upkeep();
+    }
+
+    pub(crate) fn shutdown_phase(&self, phase: &str, took: Duration) {
+        let key = Key::from_parts(names::SHUTDOWN_PHASE, vec![Label::new("phase", phase.to_owned())]);
+        self.recorder.register_gauge(&key, &METADATA).set(took.as_secs_f64());
+    }
+
+    pub(super) fn began(&self, method: &'static str, scheme: &'static str) {
+        self.active(method, scheme).increment(1.0);
+    }
+
+    pub(super) fn ended(&self, request: &RequestEnded<'_>) {
+        self.active(request.method, request.scheme).decrement(1.0);
+        self.duration(request).record(request.took.as_secs_f64());
+        if let Some(refusal) = request.refusal {
+            let labels = vec![
+                Label::from_static_parts("policy", refusal.policy()),
+                Label::new("name", refusal.name().to_owned()),
+                Label::from_static_parts("reason", refusal.reason().label()),
+            ];
+            self.recorder
+                .register_counter(&Key::from_parts(names::REFUSALS, labels), &METADATA)
+                .increment(1);
+        }
+    }
+
+    fn active(&self, method: &'static str, scheme: &'static str) -> Gauge {
+        resolve(&self.active, [method, scheme], |[method, scheme]| {
+            let labels = vec![
+                Label::from_static_parts("http_request_method", method),
+                Label::from_static_parts("url_scheme", scheme),
+            ];
+            self.recorder
+                .register_gauge(&Key::from_parts(names::ACTIVE_REQUESTS, labels), &METADATA)
+        })
+    }
+
+    fn duration(&self, request: &RequestEnded<'_>) -> Histogram {
+        let series = Series {
+            method: request.method,
+            scheme: request.scheme,
+            route: request.route.into(),
+            status: request.status,
+            error: request.error.map(Into::into),
+        };
+        resolve(&self.durations, series, |series| {
+            let mut labels = vec![
+                Label::from_static_parts("http_request_method", series.method),
+                Label::from_static_parts("url_scheme", series.scheme),
+                Label::new("http_route", String::from(&*series.route)),
+            ];
+            if let Some(status) = series.status {
+                labels.push(Label::new("http_response_status_code", status.to_string()));
+            }
+            if let Some(error) = &series.error {
+                labels.push(Label::new("error_type", String::from(&**error)));
+            }
+            self.recorder
+                .register_histogram(&Key::from_parts(names::REQUEST_DURATION, labels), &METADATA)
+        })
+    }
+}
+
+/// Finds a handle that was resolved before, or resolves it.
+fn resolve<K, H>(known: &RwLock<HashMap<K, H>>, key: K, register: impl FnOnce(&K) -> H) -> H
+where
+    K: Eq + std::hash::Hash,
+    H: Clone,
+{
+    if let Some(handle) = known.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        return handle.clone();
+    }
+    let handle = register(&key);
+    known
+        .write()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(key, handle.clone());
+    handle
+}
+
+fn describe(recorder: &dyn Recorder) {
+    let text = "Time from a request's head to the end of its response's body.";
+    recorder.describe_histogram(names::REQUEST_DURATION.into(), Some(Unit::Seconds), text.into());
+    let text = "Requests that are being answered.";
+    recorder.describe_gauge(names::ACTIVE_REQUESTS.into(), None, text.into());
+    let text = "Requests that a policy refused or ended.";
+    recorder.describe_counter(names::REFUSALS.into(), None, text.into());
+    let text = "1 for the state in which something is, 0 for those in which it was.";
+    recorder.describe_gauge(names::STATE.into(), None, text.into());
+    let text = "What something has counted since it was made.";
+    recorder.describe_counter(names::COUNTS.into(), None, text.into());
+    let text = "How long a phase of the shutdown took.";
+    recorder.describe_gauge(names::SHUTDOWN_PHASE.into(), Some(Unit::Seconds), text.into());
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Metrics")
+    }
+}

@@ -1,0 +1,279 @@
+//! The one body of all HTTP layers.
+
+use std::any::Any;
+use std::error::Error;
+use std::fmt;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use tracing::Span;
+
+use crate::base::error::BoxError;
+use crate::base::refusal::Refusal;
+
+/// A request's or response's body; every HTTP layer of this crate takes it and gives it.
+///
+/// Layers do not wrap it in further bodies: they put riders on it, which see its pieces pass and how it ends. Empty and
+/// whole bodies allocate nothing; any other body is boxed once, by [`Body::new`].
+///
+/// # Cancellation
+///
+/// Dropping a body tells its riders (permits, counters) that it was cut short, unless it was at its end.
+pub struct Body {
+    source: Source,
+    riders: Vec<Box<dyn Rider>>,
+    span: Option<Span>,
+    catches_panics: bool,
+}
+
+enum Source {
+    Empty,
+    Whole(Bytes),
+    Stream(Pin<Box<dyn http_body::Body<Data = Bytes, Error = BoxError> + Send>>),
+}
+
+/// Sees the pieces of a body pass; put there by a layer.
+pub(crate) trait Rider: Send {
+    /// A piece with so many bytes of data is about to pass.
+    fn piece(&mut self, _bytes: usize) -> Result<(), Refusal> {
+        Ok(())
+    }
+
+    /// There is nothing yet; may end the body, and must register a waker if it wants to be asked again.
+    fn waiting(&mut self, _cx: &mut Context<'_>) -> Poll<Refusal> {
+        Poll::Pending
+    }
+
+    /// The body has ended; called once.
+    fn ended(&mut self, _end: End<'_>) {}
+}
+
+/// How a body ended.
+#[derive(Clone, Copy)]
+pub(crate) enum End<'a> {
+    Complete,
+    Failed(&'a BoxError),
+    Dropped,
+}
+
+/// A body panicked while it was polled.
+#[derive(Debug)]
+pub(crate) struct BodyPanicked;
+
+impl fmt::Display for BodyPanicked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the body panicked")
+    }
+}
+
+impl Error for BodyPanicked {}
+
+impl Body {
+    /// Makes a body without content.
+    pub const fn empty() -> Self {
+        Self::from_source(Source::Empty)
+    }
+
+    /// Takes any body; one that is this type already stays as it is.
+    pub fn new<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let mut body = Some(body);
+        if let Some(body) = (&mut body as &mut dyn Any).downcast_mut::<Option<Self>>() {
+            return body.take().unwrap_or_default();
+        }
+        match body {
+            Some(body) if !body.is_end_stream() => Self::from_source(Source::Stream(Box::pin(Boxable { body }))),
+            _ => Self::empty(),
+        }
+    }
+
+    const fn from_source(source: Source) -> Self {
+        Self {
+            source,
+            riders: Vec::new(),
+            span: None,
+            catches_panics: false,
+        }
+    }
+
+    /// Returns whether pieces may still have to be waited for.
+    pub(crate) fn is_stream(&self) -> bool {
+        matches!(self.source, Source::Stream(_))
+    }
+
+    pub(crate) fn add_rider(&mut self, rider: impl Rider + 'static) {
+        self.riders.push(Box::new(rider));
+    }
+
+    /// Enters `span` whenever the body is polled.
+    pub(crate) fn set_span(&mut self, span: Span) {
+        self.span = Some(span);
+    }
+
+    /// Makes a panic in the source an error of this body, so that it ends this response alone.
+    pub(crate) fn catch_panics(&mut self) {
+        self.catches_panics = true;
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.source {
+            Source::Empty => Poll::Ready(None),
+            Source::Whole(bytes) => {
+                let bytes = mem::take(bytes);
+                self.source = Source::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Source::Stream(stream) if self.catches_panics => {
+                catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll_frame(cx)))
+                    .unwrap_or_else(|_| Poll::Ready(Some(Err(Box::new(BodyPanicked)))))
+            }
+            Source::Stream(stream) => stream.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn poll_ridden(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let polled = self.poll_source(cx);
+        let refused = match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                let bytes = frame.data_ref().map_or(0, Bytes::len);
+                self.riders.iter_mut().find_map(|rider| rider.piece(bytes).err())
+            }
+            Poll::Ready(_) => None,
+            Poll::Pending => self.riders.iter_mut().find_map(|rider| match rider.waiting(cx) {
+                Poll::Ready(refusal) => Some(refusal),
+                Poll::Pending => None,
+            }),
+        };
+        match refused {
+            Some(refusal) => Poll::Ready(Some(Err(Box::new(refusal)))),
+            None => polled,
+        }
+    }
+
+    fn end(&mut self, end: End<'_>) {
+        self.source = Source::Empty;
+        mem::take(&mut self.riders)
+            .iter_mut()
+            .for_each(|rider| rider.ended(end));
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let span = self.span.clone();
+        let _entered = span.as_ref().map(Span::enter);
+        let polled = self.poll_ridden(cx);
+        match &polled {
+            Poll::Ready(None) => self.end(End::Complete),
+            Poll::Ready(Some(Err(error))) => self.end(End::Failed(error)),
+            _ => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::Whole(_) => false,
+            Source::Stream(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Stream(stream) => stream.size_hint(),
+        }
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if !self.riders.is_empty() {
+            let span = self.span.take();
+            let _entered = span.as_ref().map(Span::enter);
+            let complete = http_body::Body::is_end_stream(self);
+            self.end(if complete { End::Complete } else { End::Dropped });
+        }
+    }
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self::from_source(if bytes.is_empty() {
+            Source::Empty
+        } else {
+            Source::Whole(bytes)
+        })
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::from(bytes).into()
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        Bytes::from(text).into()
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        Bytes::from_static(text.as_bytes()).into()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Body")
+            .field("size", &http_body::Body::size_hint(self))
+            .finish_non_exhaustive()
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A foreign body with its error boxed.
+    struct Boxable<B> {
+        #[pin]
+        body: B,
+    }
+}
+
+impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>>> http_body::Body for Boxable<B> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.project()
+            .body
+            .poll_frame(cx)
+            .map(|polled| polled.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

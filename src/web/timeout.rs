@@ -1,0 +1,207 @@
+//! The HTTP face of [`Timeout`]: its limits hold for bodies too.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::body::{Body, Rider};
+use super::fault::Fault;
+use super::limits::RequestLimits;
+use crate::base::clock::{Clock, sleep_until};
+use crate::base::error::BoxError;
+use crate::base::live::LiveReader;
+use crate::base::ready::Call;
+use crate::base::refusal::{Part, Refusal};
+use crate::policy::timeout::{BodyWatch, Elapsed, Timed, Timeout, TimeoutConfig};
+
+impl Timeout {
+    /// Makes the layer for HTTP services: limits hold to the end of the bodies, not only to the response's head.
+    ///
+    /// The request's body must be read within `limit`, too; a caller who is too slow with it is told so (408), whatever
+    /// the service answers then. A response's body that is late ends in an error, which cuts the connection or stream:
+    /// a status has been sent already. [`RequestLimits`] in the request's extensions override the limits.
+    pub fn http_layer(&self) -> HttpTimeoutLayer {
+        HttpTimeoutLayer(self.clone())
+    }
+}
+
+/// Puts every exchange of an HTTP service under a [`Timeout`], bodies included.
+#[derive(Clone, Debug)]
+pub struct HttpTimeoutLayer(Timeout);
+
+impl<S> Layer<S> for HttpTimeoutLayer {
+    type Service = HttpTimeoutService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        HttpTimeoutService {
+            inner,
+            settings: self.0.reader(),
+            timeout: self.0.clone(),
+        }
+    }
+}
+
+/// The tower shell of an [`HttpTimeoutLayer`]; always ready, as the wait for the inner service is under the limit.
+#[derive(Clone, Debug)]
+pub struct HttpTimeoutService<S> {
+    inner: S,
+    timeout: Timeout,
+    settings: LiveReader<TimeoutConfig>,
+}
+
+impl<S, ReqB, ResB> Service<Request<ReqB>> for HttpTimeoutService<S>
+where
+    S: Service<Request<Body>, Response = Response<ResB>, Error: Into<BoxError>> + Clone,
+    ReqB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    ResB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = HttpTimeoutFuture<S>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+        let limits = effective(self.settings.get(), RequestLimits::of(&request));
+        let start = Clock::default().now();
+        let mut request = request.map(Body::new);
+        let fault = request.body().is_stream().then(Fault::default);
+        if let Some(fault) = &fault {
+            let watch = BodyWatch::new(start, Some(limits.limit), limits.body_idle, Part::RequestBody);
+            request
+                .body_mut()
+                .add_rider(Watch::new(watch, self.timeout.clone(), Some(fault.clone())));
+        }
+        let timed = self.timeout.timed(Call::new(&mut self.inner, request), limits.limit);
+        let watch = BodyWatch::new(start, limits.body_total, limits.body_idle, Part::Body);
+        HttpTimeoutFuture {
+            timed,
+            watch: Some(watch),
+            fault,
+        }
+    }
+}
+
+/// Applies one request's own limits to those of the layer.
+fn effective(config: &TimeoutConfig, own: RequestLimits) -> TimeoutConfig {
+    let mut config = config.clone();
+    if let Some(deadline) = own.deadline {
+        config.limit = deadline;
+        config.body_total = config.body_total.map(|_| deadline);
+    }
+    if own.stream {
+        config.body_total = None;
+        config.body_idle = None;
+    }
+    config
+}
+
+pin_project! {
+    /// The response of a service inside an [`HttpTimeoutLayer`].
+    pub struct HttpTimeoutFuture<S>
+    where
+        S: Service<Request<Body>>,
+    {
+        #[pin]
+        timed: Timed<Call<S, Request<Body>>>,
+        watch: Option<BodyWatch>,
+        fault: Option<Fault>,
+    }
+}
+
+impl<S, ResB> Future for HttpTimeoutFuture<S>
+where
+    S: Service<Request<Body>, Response = Response<ResB>, Error: Into<BoxError>>,
+    ResB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Output = Result<Response<Body>, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.as_mut().project();
+        let result = ready!(this.timed.as_mut().poll(cx));
+        if let Some(refusal) = this.fault.as_ref().and_then(Fault::get) {
+            return Poll::Ready(Err(Box::new(refusal)));
+        }
+        let response = match result {
+            Ok(response) => response.map_err(Into::into)?,
+            Err(refusal) => return Poll::Ready(Err(Box::new(refusal))),
+        };
+        let mut response = response.map(Body::new);
+        if let Some(watch) = this
+            .watch
+            .take()
+            .filter(|watch| watch.is_limited() && response.body().is_stream())
+        {
+            response
+                .body_mut()
+                .add_rider(Watch::new(watch, this.timed.timeout().clone(), None));
+        }
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// Rides a body and ends it when a limit passes.
+struct Watch {
+    watch: BodyWatch,
+    timer: Option<Pin<Box<Sleep>>>,
+    timeout: Timeout,
+    fault: Option<Fault>,
+}
+
+impl Watch {
+    fn new(watch: BodyWatch, timeout: Timeout, fault: Option<Fault>) -> Self {
+        Self {
+            watch,
+            timer: None,
+            timeout,
+            fault,
+        }
+    }
+
+    fn refuse(&self, elapsed: Elapsed) -> Refusal {
+        let refusal = self.timeout.refuse(elapsed);
+        match &self.fault {
+            Some(fault) => fault.set(refusal),
+            None => refusal,
+        }
+    }
+
+    /// Waits until `end` passes.
+    fn poll_timer(&mut self, end: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
+        if timer.deadline().into_std() != end {
+            timer.as_mut().reset(end.into());
+        }
+        // As in the future: the budget that the body has used up must not keep the timer from running.
+        std::pin::pin!(tokio::task::unconstrained(timer.as_mut())).poll(cx)
+    }
+}
+
+impl Rider for Watch {
+    fn piece(&mut self, _: usize) -> Result<(), Refusal> {
+        self.watch
+            .progress(Clock::default().now())
+            .map_err(|elapsed| self.refuse(elapsed))
+    }
+
+    fn waiting(&mut self, cx: &mut Context<'_>) -> Poll<Refusal> {
+        loop {
+            match self.watch.wait(Clock::default().now()) {
+                Err(elapsed) => return Poll::Ready(self.refuse(elapsed)),
+                Ok(None) => return Poll::Pending,
+                // Asked again, as a timer may end a little before its instant has passed.
+                Ok(Some(end)) => ready!(self.poll_timer(end, cx)),
+            }
+        }
+    }
+}
