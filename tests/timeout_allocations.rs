@@ -1,0 +1,96 @@
+//! A call that succeeds allocates nothing. In a binary of its own, as it counts for the whole process.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use seaworthy::Body;
+use seaworthy::timeout::Timeout;
+use tower::{Layer, Service, service_fn};
+
+thread_local!(static ALLOCATIONS: Cell<u64> = const { Cell::new(0) });
+
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: everything is passed on to the system's allocator; the count is a thread's own.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise, passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+/// Runs `call` until it has warmed up, then counts a hundred runs.
+async fn count<Fut: Future>(mut call: impl FnMut() -> Fut) -> u64 {
+    for _ in 0..10 {
+        black_box(call().await);
+    }
+    let before = ALLOCATIONS.get();
+    for _ in 0..100 {
+        black_box(call().await);
+    }
+    ALLOCATIONS.get() - before
+}
+
+fn timeout() -> Timeout {
+    Timeout::builder("payments")
+        .limit(Duration::from_secs(1))
+        .body_total(Duration::from_secs(1))
+        .build()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_counter_counts() {
+    assert_eq!(count(async || Box::new(1)).await, 100);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_service_that_is_ready_at_once_costs_no_allocation() {
+    let mut service = timeout()
+        .layer()
+        .layer(service_fn(async |n: u64| Ok::<_, Infallible>(n + 1)));
+    assert_eq!(count(|| service.call(black_box(1))).await, 0);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_service_that_waits_once_costs_no_allocation() {
+    let mut service = timeout().layer().layer(service_fn(async |n: u64| {
+        tokio::task::yield_now().await;
+        Ok::<_, Infallible>(n + 1)
+    }));
+    assert_eq!(count(|| service.call(black_box(1))).await, 0);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_guarded_future_costs_no_allocation() {
+    let timeout = timeout();
+    let call = || timeout.call(async || Ok::<_, Infallible>(tokio::task::yield_now().await));
+    assert_eq!(count(call).await, 0);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_http_exchange_with_whole_bodies_costs_no_allocation() {
+    let inner = service_fn(async |request: Request<Body>| {
+        // `collect` would keep the pieces in a list, which allocates.
+        let bytes = request.into_body().frame().await.unwrap().unwrap().into_data().unwrap();
+        Ok::<_, Infallible>(Response::new(Body::from(bytes)))
+    });
+    let mut service = timeout().http_layer().layer(inner);
+    let call = || service.call(Request::new(Body::from(Bytes::from_static(b"ahoy"))));
+    assert_eq!(count(call).await, 0);
+}
