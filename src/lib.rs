@@ -5,6 +5,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod base;
+#[cfg(feature = "health")]
+pub mod health;
 mod policy;
 #[cfg(feature = "app")]
 mod server;

@@ -26,6 +26,11 @@ pub struct Inventory(Arc<Mutex<Vec<Arc<dyn Describe>>>>);
 pub trait Describe: Send + Sync + 'static {
     /// Describes it as it is now.
     fn describe(&self) -> Entry;
+
+    /// Describes it and its parts, if it has some that come and go.
+    fn describe_all(&self) -> Vec<Entry> {
+        vec![self.describe()]
+    }
 }
 
 /// What is wired, as it is now.
@@ -83,7 +88,7 @@ impl Inventory {
     /// Describes everything as it is now, in the order in which it was added.
     pub fn entries(&self) -> Vec<Entry> {
         let items = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        items.iter().map(|item| item.describe()).collect()
+        items.iter().flat_map(|item| item.describe_all()).collect()
     }
 }
 
