@@ -203,7 +203,7 @@ async fn a_check_that_panics_before_its_future_or_while_it_is_dropped_is_run_aga
     start(&health).await;
     pass(25 * SECOND).await;
     let inventory = Inventory::default();
-    inventory.add(health.clone());
+    health.describe_into(&inventory);
     for entry in &inventory.entries()[1..] {
         assert!(entry.counters.contains(&("runs", 3)), "{entry:?}");
         assert!(entry.counters.contains(&("panics", 3)), "{entry:?}");
@@ -437,7 +437,7 @@ async fn the_inventory_shows_settings_state_and_counters_of_everything() {
     start(&health).await;
     pass(SECOND).await;
     let inventory = Inventory::default();
-    inventory.add(health.clone());
+    health.describe_into(&inventory);
     let entries = inventory.entries();
     let found: Vec<_> = entries
         .iter()

@@ -5,7 +5,7 @@ use tokio::runtime::Handle;
 
 use super::check::Check;
 use super::phase::Phase;
-use super::report::{HealthReport, HeartbeatReport};
+use super::report::{HealthReport, HeartbeatReport, TaskReport};
 use super::runner::{Runner, Scheduled};
 use super::startup::StartupTask;
 use super::state::{Shared, Step, Tracked};
@@ -13,7 +13,7 @@ use super::watchdog::Watchdog;
 use crate::base::clock::Clock;
 use crate::base::error::InvalidSettings;
 use crate::base::events::{EventSink, Events};
-use crate::base::inventory::{Describe, Entry};
+use crate::base::inventory::{Describe, Entry, Inventory};
 
 /// Knows whether a service has started, is ready, and is alive.
 ///
@@ -103,6 +103,11 @@ impl Health {
         self.0.runner.stop();
     }
 
+    /// Lists the phase and every startup task, check and heartbeat in `inventory`, those to come as well.
+    pub fn describe_into(&self, inventory: &Inventory) {
+        inventory.add(Listing(Arc::clone(&self.0.shared)));
+    }
+
     /// Returns where the service stands now.
     pub fn phase(&self) -> Phase {
         self.report().phase
@@ -128,26 +133,31 @@ impl fmt::Debug for Health {
     }
 }
 
-impl Describe for Health {
+/// Describes a health without keeping its checks running.
+struct Listing(Arc<Shared>);
+
+impl Describe for Listing {
     fn describe(&self) -> Entry {
-        Entry::new("health", "phase", self.phase().label())
+        Entry::new("health", "phase", self.0.report().phase.label())
     }
 
     fn describe_all(&self) -> Vec<Entry> {
-        let report = self.report();
+        let report = self.0.report();
         let mut entries = vec![Entry::new("health", "phase", report.phase.label())];
-        entries.extend(report.startup.iter().map(|task| {
-            let progress = task.progress.map(|(done, total)| format!("{done} of {total}"));
-            let entry = Entry::new("startup", &*task.name, task.state.label());
-            progress
-                .into_iter()
-                .fold(entry, |entry, value| entry.setting("progress", value))
-        }));
-        let now = self.0.shared.clock.now();
+        entries.extend(report.startup.iter().map(describe_task));
+        let now = self.0.clock.now();
         let describe = |check: &Tracked| describe_check(check, check.engine.verdict(now).0.label());
-        entries.extend(self.0.shared.map_checks(describe));
+        entries.extend(self.0.map_checks(describe));
         entries.extend(report.heartbeats.iter().map(describe_heartbeat));
         entries
+    }
+}
+
+fn describe_task(task: &TaskReport) -> Entry {
+    let entry = Entry::new("startup", &*task.name, task.state.label());
+    match task.progress {
+        Some((done, total)) => entry.setting("progress", format!("{done} of {total}")),
+        None => entry,
     }
 }
 

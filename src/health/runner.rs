@@ -128,3 +128,17 @@ fn message(panic: &(dyn Any + Send)) -> String {
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     super::check::detail(&text.unwrap_or("with something that is no text"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn intervals_differ_and_none_is_shorter_than_it_says_or_a_tenth_longer() {
+        let config = CheckConfig::default();
+        let intervals: Vec<_> = (0..100).map(|_| jittered(&config)).collect();
+        let allowed = Duration::from_secs(10)..=Duration::from_secs(11);
+        assert!(intervals.iter().all(|interval| allowed.contains(interval)));
+        assert!(intervals.iter().any(|interval| *interval != intervals[0]));
+    }
+}

@@ -4,9 +4,13 @@ mod body;
 mod body_limit;
 mod error_boundary;
 mod fault;
+mod health_json;
+mod health_layer;
 mod limits;
 mod observe;
 mod peer;
+mod probe_query;
+mod probes;
 mod problem;
 mod request_id;
 mod service;
@@ -17,6 +21,7 @@ mod timeout;
 pub use body::Body;
 pub use body_limit::{BodyLimitFuture, BodyLimitLayer, BodyLimitService};
 pub use error_boundary::{ErrorBoundaryFuture, ErrorBoundaryLayer, ErrorBoundaryService};
+pub use health_layer::{HealthFuture, HealthLayer, HealthService};
 pub use limits::RequestLimits;
 pub use observe::{ObserveFuture, ObserveLayer, ObserveService, RouteTemplate};
 pub use peer::PeerAddr;
@@ -26,3 +31,6 @@ pub use service::HttpService;
 pub use shutdown_layer::{ShutdownFuture, ShutdownLayer, ShutdownService};
 #[cfg(feature = "timeout")]
 pub use timeout::{HttpTimeoutFuture, HttpTimeoutLayer, HttpTimeoutService};
+
+#[cfg(feature = "app")]
+pub(crate) use probes::{Detail, probe};

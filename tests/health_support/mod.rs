@@ -104,13 +104,13 @@ impl Log {
                 Change::Finished { result, detail, .. } => format!("{kind} {name}: {result} ({detail})"),
                 other => format!("{kind} {name}: {other:?}"),
             };
-            log.0.lock().unwrap().push(line);
+            log.0.lock().expect("no sink panics").push(line);
         }
     }
 
     /// Takes the lines so far that begin with `kind`.
     pub(crate) fn of(&self, kind: &str) -> Vec<String> {
-        let lines = self.0.lock().unwrap();
+        let lines = self.0.lock().expect("no sink panics");
         lines.iter().filter(|line| line.starts_with(kind)).cloned().collect()
     }
 }
