@@ -79,8 +79,11 @@ async fn a_service_that_waits_once_costs_no_allocation() {
 #[tokio::test(flavor = "current_thread")]
 async fn a_guarded_future_costs_no_allocation() {
     let timeout = timeout();
-    let call = || timeout.call(async || Ok::<_, Infallible>(tokio::task::yield_now().await));
-    assert_eq!(count(call).await, 0);
+    let operation = async || {
+        tokio::task::yield_now().await;
+        Ok::<_, Infallible>(1)
+    };
+    assert_eq!(count(|| timeout.call(operation)).await, 0);
 }
 
 #[tokio::test(flavor = "current_thread")]

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::stream;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
@@ -40,8 +41,12 @@ impl http_body::Body for Trickle {
         std::task::ready!(self.timer.as_mut().poll(cx));
         let next = Instant::now() + self.pause;
         self.timer.as_mut().reset(next);
-        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b".")))))
+        Poll::Ready(Some(Ok(piece())))
     }
+}
+
+fn piece() -> Frame<Bytes> {
+    Frame::data(Bytes::from_static(b"."))
 }
 
 fn builder() -> TimeoutBuilder {
@@ -112,7 +117,7 @@ async fn a_reader_who_is_slow_does_not_make_a_body_look_silent() {
 #[tokio::test(start_paused = true)]
 async fn a_body_whose_pieces_are_always_there_ends_at_the_total_limit() {
     let endless = service_fn(|_: Request<Body>| async {
-        let body = http_body_util::StreamBody::new(futures_like());
+        let body = http_body_util::StreamBody::new(stream::repeat_with(|| Ok::<_, Infallible>(piece())));
         Ok::<_, Infallible>(Response::new(body))
     });
     let service = builder()
@@ -132,19 +137,6 @@ async fn a_body_whose_pieces_are_always_there_ends_at_the_total_limit() {
     };
     assert_eq!(reason(&error), ("body_elapsed", 2 * SECOND));
     assert_eq!(start.elapsed(), 2 * SECOND);
-}
-
-/// A stream that is always ready.
-fn futures_like() -> impl futures_core::Stream<Item = Result<Frame<Bytes>, Infallible>> {
-    struct Ready;
-    impl futures_core::Stream for Ready {
-        type Item = Result<Frame<Bytes>, Infallible>;
-
-        fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b".")))))
-        }
-    }
-    Ready
 }
 
 #[tokio::test(start_paused = true)]

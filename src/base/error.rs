@@ -41,9 +41,13 @@ impl Error for InvalidSetting {}
 pub struct InvalidSettings(Vec<InvalidSetting>);
 
 impl InvalidSettings {
+    pub(crate) fn of(wrong: Vec<InvalidSetting>) -> Self {
+        Self(wrong)
+    }
+
     /// Returns `Ok` if nothing is wrong.
     pub(crate) fn check(wrong: Vec<InvalidSetting>) -> Result<(), Self> {
-        if wrong.is_empty() { Ok(()) } else { Err(Self(wrong)) }
+        if wrong.is_empty() { Ok(()) } else { Err(Self::of(wrong)) }
     }
 
     /// Lists what is wrong, in the order in which it was found; never empty.

@@ -22,15 +22,16 @@ const BREATH: Duration = Duration::from_millis(50);
 pub(crate) async fn accept(listener: TcpListener, config: ServerConfig, shutdown: Shutdown, service: impl HttpService) {
     let slots = Arc::new(Semaphore::new(config.max_connections));
     let builder = connection::builder(&config);
-    let spawn = |stream: TcpStream, peer: SocketAddr, slot| {
+    let closing = shutdown.closing();
+    tokio::pin!(closing);
+    // Owns the service, which may be sent to another thread but not shared with one.
+    let spawn = move |stream: TcpStream, peer: SocketAddr, slot| {
         let connection = connection::serve(builder.clone(), stream, peer, service.clone(), shutdown.closing());
         shutdown.spawn_connection(async move {
             connection.await;
             drop(slot);
         });
     };
-    let closing = shutdown.closing();
-    tokio::pin!(closing);
     loop {
         let next = async { (Arc::clone(&slots).acquire_owned().await, listener.accept().await) };
         match tokio::select! { biased; () = &mut closing => break, next = next => next } {

@@ -2,12 +2,11 @@ use std::time::Duration;
 
 /// Limits of the connections that a server accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ServerConfig {
+pub(crate) struct ServerConfig {
     /// The most connections at one time; further ones wait in the system's backlog. Default 10,000.
-    pub max_connections: usize,
+    pub(crate) max_connections: usize,
     /// The longest time for a request's headers. Default 10 s.
-    pub header_timeout: Duration,
+    pub(crate) header_timeout: Duration,
 }
 
 impl Default for ServerConfig {

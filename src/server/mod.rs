@@ -6,6 +6,6 @@ mod connection;
 mod listen;
 
 pub(crate) use accept::accept;
-pub use config::ServerConfig;
+pub(crate) use config::ServerConfig;
 pub use listen::ListenError;
 pub(crate) use listen::listen;

@@ -182,6 +182,12 @@ impl Shutdown {
         left
     }
 
+    /// Ends everything at once; for a server that is dropped.
+    pub(crate) fn abandon(&self) {
+        self.stop_accepting();
+        self.cut();
+    }
+
     pub(super) fn take_hooks(&self) -> Vec<Hook> {
         mem::take(&mut *lock(&self.0.hooks))
     }

@@ -17,6 +17,10 @@ impl Telemetry {
             metrics: Arc::new(Metrics::new()),
         }
     }
+
+    pub(crate) fn request_sink(&self) -> Arc<dyn RequestSink> {
+        Arc::new(self.clone())
+    }
 }
 
 impl EventSink for Telemetry {

@@ -14,7 +14,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::Body;
-use super::problem;
+use super::problem::{problem, refused};
 use super::request_id::RequestId;
 use crate::base::error::BoxError;
 use crate::base::ready::Call;
@@ -138,15 +138,15 @@ const INNER: &str = "the service failed; the request id names the log's lines ab
 
 fn failed(error: &BoxError, id: Option<&RequestId>) -> Response<Body> {
     if let Some(refusal) = Refusal::find(error.as_ref()) {
-        return problem::of_refusal(refusal.clone(), id);
+        return refused(refusal.clone(), id);
     }
     tracing::error!(error = %Chain(error), request_id = id.map(RequestId::as_str), "request failed");
-    problem::of_status(StatusCode::INTERNAL_SERVER_ERROR, INNER, id)
+    problem(StatusCode::INTERNAL_SERVER_ERROR, INNER, id)
 }
 
 fn panicked(id: Option<&RequestId>) -> Response<Body> {
     tracing::error!(request_id = id.map(RequestId::as_str), "request panicked");
-    let mut response = problem::of_status(StatusCode::INTERNAL_SERVER_ERROR, INNER, id);
+    let mut response = problem(StatusCode::INTERNAL_SERVER_ERROR, INNER, id);
     response.extensions_mut().insert(Panicked);
     response
 }

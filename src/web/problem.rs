@@ -21,8 +21,10 @@ pub fn status_of(refusal: &Refusal) -> StatusCode {
 }
 
 /// Makes the response to a refusal; the refusal stays in the response's extensions, for telemetry.
-pub(crate) fn of_refusal(refusal: Refusal, id: Option<&RequestId>) -> Response<Body> {
-    let mut response = of_status(status_of(&refusal), &refusal.reason().to_string(), id);
+///
+/// `Retry-After` is rounded up to whole seconds and never 0.
+pub fn refused(refusal: Refusal, id: Option<&RequestId>) -> Response<Body> {
+    let mut response = problem(status_of(&refusal), &refusal.reason().to_string(), id);
     if let Some(wait) = refusal.retry_after() {
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         response.headers_mut().insert(RETRY_AFTER, seconds.max(1).into());
@@ -33,18 +35,19 @@ pub(crate) fn of_refusal(refusal: Refusal, id: Option<&RequestId>) -> Response<B
 
 /// Makes a response of `application/problem+json` (RFC 9457) whose type is `about:blank`.
 ///
-/// The title is the status's phrase; `detail` is for the caller and must not tell about the inside.
-pub(crate) fn of_status(status: StatusCode, detail: &str, id: Option<&RequestId>) -> Response<Body> {
-    let mut problem = json!({
+/// The title is the status's phrase; `detail` is for the caller and must not tell about the inside. The id
+/// is the member `request_id`.
+pub fn problem(status: StatusCode, detail: &str, id: Option<&RequestId>) -> Response<Body> {
+    let mut members = json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or("Unknown"),
         "status": status.as_u16(),
         "detail": detail,
     });
     if let Some(id) = id {
-        problem["request_id"] = id.as_str().into();
+        members["request_id"] = id.as_str().into();
     }
-    let mut response = Response::new(Body::from(problem.to_string()));
+    let mut response = Response::new(Body::from(members.to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

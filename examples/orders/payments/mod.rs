@@ -1,0 +1,84 @@
+//! The client of `payments`: a pooled HTTP client under a timeout.
+
+pub mod upstream;
+
+use std::fmt;
+use std::time::Duration;
+
+use http::{Method, Request, Response, Uri};
+use http_body_util::BodyExt;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use seaworthy::timeout::Timeout;
+use seaworthy::web::{HttpTimeoutService, RequestId, X_REQUEST_ID};
+use seaworthy::{Body, BoxError, Guarded};
+use tower::{Layer, ServiceExt};
+
+use crate::api::{Order, guarded};
+
+#[derive(Clone)]
+pub struct Payments {
+    client: HttpTimeoutService<Client<HttpConnector, Body>>,
+    timeout: Timeout,
+    base: String,
+}
+
+/// `payments` answered, but did not agree; or it could not be reached.
+#[derive(Debug)]
+pub struct PaymentError(pub String);
+
+impl fmt::Display for PaymentError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for PaymentError {}
+
+impl Payments {
+    pub fn new(url: &Uri) -> Result<Self, BoxError> {
+        let limit = Duration::from_millis(1500);
+        let timeout = Timeout::builder("payments").limit(limit).body_total(limit).build()?;
+        let client = timeout
+            .http_layer()
+            .layer(Client::builder(TokioExecutor::new()).build_http());
+        Ok(Self {
+            client,
+            timeout,
+            base: url.to_string().trim_end_matches('/').to_owned(),
+        })
+    }
+
+    pub fn timeout(&self) -> &Timeout {
+        &self.timeout
+    }
+
+    pub async fn charge(&self, order: &Order, id: &RequestId) -> Result<(), Guarded<PaymentError>> {
+        let body = serde_json::to_vec(order).map_err(|error| guarded(error.into()))?;
+        let request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("{}/charges", self.base))
+            .header(X_REQUEST_ID, id.as_str())
+            .body(Body::from(body));
+        self.send(request.map_err(|error| guarded(error.into()))?).await
+    }
+
+    /// Asks whether it is there; for the health check.
+    pub async fn ping(self) -> Result<(), Guarded<PaymentError>> {
+        let request = Request::get(format!("{}/ping", self.base)).body(Body::empty());
+        self.send(request.map_err(|error| guarded(error.into()))?).await
+    }
+
+    async fn send(&self, request: Request<Body>) -> Result<(), Guarded<PaymentError>> {
+        let response: Response<Body> = self.client.clone().oneshot(request).await.map_err(guarded)?;
+        let status = response.status();
+        // Read to its end, so that the connection goes back to the pool.
+        response.into_body().collect().await.map_err(guarded)?;
+        if status.is_success() {
+            Ok(())
+        } else {
+            Err(Guarded::Inner(PaymentError(format!("payments answered {status}"))))
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The plane for operators: probes, health, metrics and inventory, on a thread and a runtime of its own.
+//!
+//! It answers while the service's own runtime is saturated or stuck, and it is where a shutdown is driven from.
+
+mod plane;
+mod routes;
+
+pub(crate) use plane::spawn;
+pub(crate) use routes::AdminRoutes;

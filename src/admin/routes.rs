@@ -1,0 +1,124 @@
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::task::{Context, Poll};
+
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use serde_json::{Value, json};
+use tower_service::Service;
+
+use crate::base::inventory::{Entry, Inventory};
+use crate::health::Health;
+use crate::telemetry::Telemetry;
+use crate::web::{Body, Detail, probe};
+
+/// Answers the plane's paths.
+#[derive(Clone, Debug)]
+pub(crate) struct AdminRoutes {
+    health: Health,
+    inventory: Inventory,
+    telemetry: Telemetry,
+    exposes_all: bool,
+}
+
+impl AdminRoutes {
+    /// Unless `exposes_all`, only the probes and `/metrics` answer.
+    pub(crate) fn new(health: Health, inventory: Inventory, telemetry: Telemetry, exposes_all: bool) -> Self {
+        Self {
+            health,
+            inventory,
+            telemetry,
+            exposes_all,
+        }
+    }
+
+    pub(super) fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    fn answer(&self, request: &Request<Body>) -> Response<Body> {
+        let detail = if self.exposes_all {
+            Detail::Full
+        } else {
+            Detail::StatusOnly
+        };
+        if let Some(response) = probe(request, &self.health, detail) {
+            return response;
+        }
+        let known = match request.uri().path() {
+            "/metrics" => Some(self.metrics()),
+            "/inventory" if self.exposes_all => Some(self.inventory()),
+            _ => None,
+        };
+        match known {
+            None => text(StatusCode::NOT_FOUND, "no such page on the admin plane\n".into()),
+            Some(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => {
+                let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".into());
+                response
+                    .headers_mut()
+                    .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+                response
+            }
+            Some(response) => response,
+        }
+    }
+
+    fn metrics(&self) -> Response<Body> {
+        let mut response = text(StatusCode::OK, self.telemetry.metrics.render(&self.inventory));
+        let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+        response.headers_mut().insert(CONTENT_TYPE, version);
+        response
+    }
+
+    fn inventory(&self) -> Response<Body> {
+        let entries: Vec<Value> = self.inventory.entries().iter().map(entry).collect();
+        let mut response = text(StatusCode::OK, json!({ "entries": entries }).to_string());
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+}
+
+fn entry(entry: &Entry) -> Value {
+    let settings: serde_json::Map<_, _> = entry
+        .settings
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), value.as_str().into()))
+        .collect();
+    let counters: serde_json::Map<_, _> = entry
+        .counters
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).into()))
+        .collect();
+    json!({
+        "kind": entry.kind,
+        "name": entry.name,
+        "state": entry.state,
+        "settings": settings,
+        "counters": counters,
+    })
+}
+
+fn text(status: StatusCode, text: String) -> Response<Body> {
+    let mut response = Response::new(Body::from(text));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+impl Service<Request<Body>> for AdminRoutes {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        ready(Ok(self.answer(&request)))
+    }
+}

@@ -1,0 +1,153 @@
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use http::Uri;
+
+use super::builder::{AppBuilder, Startup};
+use super::endpoint::EndpointTable;
+use super::error::AppError;
+use super::serve;
+use super::settings::Settings;
+use crate::base::inventory::Inventory;
+use crate::health::{Health, Watchdog};
+use crate::policy::timeout::Timeout;
+use crate::server::listen;
+use crate::shutdown::{Drained, Shutdown, Tracker};
+use crate::telemetry::{Telemetry, install_logs};
+use crate::web::HttpService;
+
+/// A whole service, ready to be served.
+///
+/// It has spawned, bound and installed nothing yet. Several live side by side in one process.
+pub struct App {
+    pub(super) name: Arc<str>,
+    pub(super) settings: Settings,
+    pub(super) health: Health,
+    pub(super) shutdown: Shutdown,
+    pub(super) endpoints: EndpointTable,
+    pub(super) inbound: Timeout,
+    pub(super) inventory: Inventory,
+    pub(super) telemetry: Telemetry,
+    pub(super) startup: Vec<Startup>,
+    pub(super) signals: bool,
+}
+
+impl App {
+    /// Starts a service called `name`.
+    pub fn builder(name: impl Into<Arc<str>>) -> AppBuilder {
+        AppBuilder::new(name.into())
+    }
+
+    /// Returns the health, for further checks and startup tasks.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Returns the watchdog, for whatever must never be silent for long.
+    pub fn watchdog(&self) -> &Watchdog {
+        self.health.watchdog()
+    }
+
+    /// Returns the shutdown, to ask for it, to add hooks, and for its `Draining` token.
+    pub fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
+    /// Returns the spawner of background tasks that the drain waits for.
+    pub fn tracker(&self) -> Tracker {
+        self.shutdown.tracker()
+    }
+
+    /// Returns the list of what is wired, for policies of your own.
+    pub fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// Returns the setting `dependencies.<name>.url`, if there is one.
+    pub fn dependency_url(&self, name: &str) -> Option<&Uri> {
+        self.settings.dependencies.get(name)
+    }
+
+    /// Binds both addresses, without serving yet; tells which ports a 0 became.
+    ///
+    /// If no tracing subscriber is set yet, one is, and so is a recorder of the `metrics` facade; what is there already
+    /// stays and is used.
+    ///
+    /// # Errors
+    ///
+    /// When an address cannot be listened on.
+    pub fn bind(self) -> Result<Bound, AppError> {
+        install_logs(&self.settings.log_filter, self.settings.log_format);
+        self.telemetry.metrics.install();
+        let listener = listen("server.listen", self.settings.listen)?;
+        let admin = listen("admin.listen", self.settings.admin_listen)?;
+        Ok(Bound {
+            local_addr: listener.local_addr()?,
+            admin_addr: admin.local_addr()?,
+            listener,
+            admin,
+            app: self,
+        })
+    }
+
+    /// [Binds](App::bind) and [serves](Bound::serve).
+    ///
+    /// # Errors
+    ///
+    /// As those two.
+    pub async fn serve(self, service: impl HttpService) -> Result<Drained, AppError> {
+        self.bind()?.serve(service).await
+    }
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("name", &self.name)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A service whose addresses are bound.
+#[derive(Debug)]
+pub struct Bound {
+    pub(super) app: App,
+    pub(super) listener: TcpListener,
+    pub(super) admin: TcpListener,
+    local_addr: SocketAddr,
+    admin_addr: SocketAddr,
+}
+
+impl Bound {
+    /// Returns the service's address.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Returns the admin plane's address.
+    pub fn admin_addr(&self) -> SocketAddr {
+        self.admin_addr
+    }
+
+    /// Returns the service.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Serves until a shutdown is over, and tells how that went.
+    ///
+    /// A shutdown begins with `SIGTERM`, with `SIGINT`, or with [`Shutdown::begin`].
+    ///
+    /// # Errors
+    ///
+    /// When the system refuses a thread or a runtime.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future closes the listeners, cuts every connection and ends the admin plane; hooks do not run.
+    pub async fn serve(self, service: impl HttpService) -> Result<Drained, AppError> {
+        serve::serve(self, service).await
+    }
+}

@@ -1,0 +1,187 @@
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::Method;
+
+use super::app::App;
+use super::endpoint::{Endpoint, EndpointTable};
+use super::error::AppError;
+use super::settings::Settings;
+use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
+use crate::base::inventory::{Describe, Entry, Inventory};
+use crate::health::{Check, Health, StartupTask};
+use crate::policy::timeout::Timeout;
+use crate::shutdown::Shutdown;
+use crate::telemetry::Telemetry;
+
+/// A startup task with its work, which begins when the service is served.
+pub(super) type Startup = (StartupTask, Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>);
+
+/// Builds an [`App`].
+#[must_use]
+pub struct AppBuilder {
+    name: Arc<str>,
+    owner: Option<String>,
+    settings_file: Option<PathBuf>,
+    defaults: Vec<(String, String)>,
+    endpoints: Vec<(Method, String, Endpoint)>,
+    startup: Vec<Startup>,
+    health: Health,
+    telemetry: Telemetry,
+    signals: bool,
+    wrong: Vec<InvalidSetting>,
+}
+
+impl AppBuilder {
+    pub(super) fn new(name: Arc<str>) -> Self {
+        let telemetry = Telemetry::new();
+        Self {
+            name,
+            owner: None,
+            settings_file: None,
+            defaults: Vec::new(),
+            endpoints: Vec::new(),
+            startup: Vec::new(),
+            health: Health::builder().events(telemetry.clone()).build(),
+            telemetry,
+            signals: true,
+            wrong: Vec::new(),
+        }
+    }
+
+    /// Says who is called when the service is in trouble.
+    pub fn owner(mut self, owner: impl Into<String>) -> Self {
+        self.owner = Some(owner.into());
+        self
+    }
+
+    /// Reads settings from a TOML file, which must exist; environment variables win over it.
+    pub fn settings_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.settings_file = Some(path.into());
+        self
+    }
+
+    /// Sets a default for a setting, such as `("server.listen", "127.0.0.1:0")`; file and environment win over it.
+    pub fn setting(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.defaults.push((key.into(), value.into()));
+        self
+    }
+
+    /// Declares an endpoint by its method and its path's template, such as `/orders/{id}`.
+    ///
+    /// Requests to undeclared paths are served too, with the defaults and under one label.
+    pub fn endpoint(mut self, method: Method, template: impl Into<String>, endpoint: Endpoint) -> Self {
+        self.endpoints.push((method, template.into(), endpoint));
+        self
+    }
+
+    /// Adds a check of a dependency; it runs in the background on its own schedule.
+    pub fn check(mut self, check: Check) -> Self {
+        let added = self.health.check(check);
+        self.note(added);
+        self
+    }
+
+    /// Adds work that must succeed before the service is started, such as a migration; it begins when it is served.
+    ///
+    /// For progress, take a task from [`health`](Self::health) and report to it.
+    pub fn startup_task<F, E>(mut self, name: &str, work: F) -> Self
+    where
+        F: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError>,
+    {
+        let task = self.health.startup_task(name);
+        if let Some(task) = self.note(task) {
+            self.startup
+                .push((task, Box::pin(async { work.await.map_err(Into::into) })));
+        }
+        self
+    }
+
+    /// Whether `SIGTERM` and `SIGINT` begin the shutdown. Default: yes.
+    pub fn signals(mut self, signals: bool) -> Self {
+        self.signals = signals;
+        self
+    }
+
+    /// Returns the health, for what the other methods do not cover.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Checks everything and puts it together; spawns, binds and installs nothing.
+    ///
+    /// # Errors
+    ///
+    /// All mistakes at once: settings from file and environment, endpoints, checks, durations that do not fit.
+    pub fn build(mut self) -> Result<App, AppError> {
+        let env = std::env::vars_os().collect();
+        let (settings, wrong) = Settings::read(&self.defaults, self.settings_file.as_deref(), env);
+        self.wrong.extend(wrong);
+        let endpoints = EndpointTable::new(std::mem::take(&mut self.endpoints));
+        let endpoints = endpoints.map_err(|wrong| self.wrong.extend(wrong)).unwrap_or_default();
+        let shutdown = Shutdown::builder()
+            .config(settings.shutdown.clone())
+            .events(self.telemetry.clone())
+            .build();
+        let shutdown = self.note(shutdown);
+        let inbound = Timeout::builder("inbound")
+            .limit(settings.deadline)
+            .body_total(settings.deadline)
+            .build();
+        let inbound = self.note(inbound);
+        let Some((shutdown, inbound)) = shutdown.zip(inbound).filter(|_| self.wrong.is_empty()) else {
+            return Err(InvalidSettings::of(self.wrong).into());
+        };
+
+        let inventory = Inventory::default();
+        inventory.add(About {
+            name: self.name.to_string(),
+            owner: self.owner.unwrap_or_default(),
+        });
+        inventory.add(inbound.clone());
+        inventory.add(shutdown.clone());
+        self.health.describe_into(&inventory);
+        Ok(App {
+            name: self.name,
+            settings,
+            health: self.health,
+            shutdown,
+            endpoints,
+            inbound,
+            inventory,
+            telemetry: self.telemetry,
+            startup: self.startup,
+            signals: self.signals,
+        })
+    }
+
+    fn note<T>(&mut self, result: Result<T, InvalidSettings>) -> Option<T> {
+        result
+            .map_err(|wrong| self.wrong.extend_from_slice(wrong.as_slice()))
+            .ok()
+    }
+}
+
+impl fmt::Debug for AppBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppBuilder")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the inventory says of the service itself.
+struct About {
+    name: String,
+    owner: String,
+}
+
+impl Describe for About {
+    fn describe(&self) -> Entry {
+        Entry::new("service", self.name.clone(), "on").setting("owner", &self.owner)
+    }
+}

@@ -1,0 +1,34 @@
+//! Puts a whole service together: serving through [`App`] implies the equipment.
+//!
+//! # Examples
+//!
+//! ```no_run
+//! use std::{process::ExitCode, time::Duration};
+//! use axum::{Router, routing::get};
+//! use http::Method;
+//! use seaworthy::{App, Endpoint};
+//!
+//! fn main() -> ExitCode {
+//!     seaworthy::run(async {
+//!         let app = App::builder("hello")
+//!             .endpoint(Method::GET, "/", Endpoint::default().deadline(Duration::from_secs(1)))
+//!             .build()?;
+//!         app.serve(Router::new().route("/", get(|| async { "ahoy" }))).await
+//!     })
+//! }
+//! ```
+
+mod app;
+mod builder;
+mod endpoint;
+mod error;
+mod run;
+mod serve;
+mod settings;
+mod stack;
+
+pub use app::{App, Bound};
+pub use builder::AppBuilder;
+pub use endpoint::Endpoint;
+pub use error::AppError;
+pub use run::run;

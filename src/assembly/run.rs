@@ -1,0 +1,56 @@
+use std::future::Future;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::runtime::Builder;
+
+use super::error::AppError;
+use crate::base::error::{BoxError, InvalidSettings};
+use crate::shutdown::Drained;
+
+/// Settings were refused (`EX_CONFIG` of sysexits).
+const REFUSED: u8 = 78;
+
+/// Whether [`run`] owns this process, so that its admin thread may end it.
+static OWNS_PROCESS: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn owns_process() -> bool {
+    OWNS_PROCESS.load(Ordering::Relaxed)
+}
+
+/// Runs a service on a runtime of its own and tells by the exit code how it ended.
+///
+/// | code | meaning |
+/// |---|---|
+/// | 0 | drained whole |
+/// | 1 | it could not start, as when an address is in use |
+/// | 3 | something was cut at the drain's deadline, or a hook failed |
+/// | 70 | the runtime was stalled and had to be ended |
+/// | 78 | settings were refused |
+/// | 130, 143 | a second `SIGINT` or `SIGTERM` ended it |
+///
+/// Work that blocks a thread for ever does not hold the exit. From then on the [`App`](super::App) may end the process,
+/// at a second signal or when the runtime hangs.
+pub fn run<F, E>(service: F) -> ExitCode
+where
+    F: Future<Output = Result<Drained, E>>,
+    E: Into<BoxError>,
+{
+    OWNS_PROCESS.store(true, Ordering::Relaxed);
+    let result = match Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => {
+            let result = runtime.block_on(service).map_err(Into::into);
+            runtime.shutdown_background();
+            result
+        }
+        Err(error) => Err(error.into()),
+    };
+    ExitCode::from(match result {
+        Ok(drained) => drained.exit_code(),
+        Err(error) => {
+            eprintln!("error: {error}");
+            let refused = matches!(error.downcast_ref(), Some(AppError::Settings(_))) || error.is::<InvalidSettings>();
+            if refused { REFUSED } else { 1 }
+        }
+    })
+}

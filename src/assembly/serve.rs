@@ -1,0 +1,137 @@
+use std::mem;
+use std::net::SocketAddr;
+use std::process;
+
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+
+use super::app::{App, Bound};
+use super::error::AppError;
+use super::{run, stack};
+use crate::admin::{self, AdminRoutes};
+use crate::base::error::BoxError;
+use crate::health::{Health, StartupTask};
+use crate::server::accept;
+use crate::shutdown::{Drained, Shutdown};
+use crate::web::HttpService;
+
+pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Drained, AppError> {
+    let (listen, admin_addr) = (bound.local_addr(), bound.admin_addr());
+    let Bound {
+        mut app,
+        listener,
+        admin,
+        ..
+    } = bound;
+    let runtime = Handle::current();
+    let health = app.health.clone();
+    app.shutdown.on_begin(move || health.drain());
+    app.health.start(&runtime);
+    let (over, drained) = oneshot::channel();
+    let abandon = Abandon {
+        shutdown: app.shutdown.clone(),
+        health: app.health.clone(),
+        token: CancellationToken::new(),
+    };
+    let duty = Duty {
+        shutdown: app.shutdown.clone(),
+        signals: app.signals,
+        runtime,
+        over,
+    };
+    let abandoned = abandon.token.clone();
+    let duty = async move || abandoned.run_until_cancelled(duty.fulfil()).await.unwrap_or_default();
+    admin::spawn(admin, routes(&app, admin_addr), Shutdown::builder().build()?, duty)?;
+
+    for (task, work) in mem::take(&mut app.startup) {
+        app.tracker().spawn(start_up(task, work));
+    }
+    let stack = stack::inbound(&app, service);
+    let accept = accept(
+        TcpListener::from_std(listener)?,
+        app.settings.server.clone(),
+        app.shutdown.clone(),
+        stack,
+    );
+    app.tracker().spawn(accept);
+    tracing::info!(service = &*app.name, %listen, admin = %admin_addr, "serving");
+
+    let drained = drained
+        .await
+        .map_err(|_| std::io::Error::other("the admin thread has ended"))?;
+    drop(abandon);
+    tracing::info!(
+        exit_code = drained.exit_code(),
+        requests_cut = drained.requests_cut,
+        connections_cut = drained.connections_cut,
+        tasks_cut = drained.tasks_cut,
+        hooks_failed = drained.hooks_failed,
+        took_ms = drained.took.as_millis() as u64,
+        "stopped"
+    );
+    Ok(drained)
+}
+
+fn routes(app: &App, address: SocketAddr) -> AdminRoutes {
+    let exposes_all = app.settings.admin_exposes_all || address.ip().is_loopback();
+    AdminRoutes::new(
+        app.health.clone(),
+        app.inventory.clone(),
+        app.telemetry.clone(),
+        exposes_all,
+    )
+}
+
+async fn start_up(task: StartupTask, work: impl Future<Output = Result<(), BoxError>>) {
+    match work.await {
+        Ok(()) => task.complete(),
+        Err(error) => task.fail(error),
+    }
+}
+
+/// Leads through the shutdown, on the admin thread.
+struct Duty {
+    shutdown: Shutdown,
+    signals: bool,
+    runtime: Handle,
+    over: oneshot::Sender<Drained>,
+}
+
+impl Duty {
+    async fn fulfil(self) {
+        let drained = self.drive().await;
+        if run::owns_process() && (drained.stalled || drained.interrupted.is_some()) {
+            tracing::error!(stalled = drained.stalled, "ending the process from the admin thread");
+            process::exit(drained.exit_code().into());
+        }
+        // Nobody to tell: the service's future has been dropped.
+        let _ = self.over.send(drained);
+    }
+
+    async fn drive(&self) -> Drained {
+        if self.signals {
+            match self.shutdown.drive_by_signals(&self.runtime).await {
+                Ok(drained) => return drained,
+                Err(error) => tracing::error!(%error, "cannot listen for signals"),
+            }
+        }
+        self.shutdown.drive(&self.runtime).await
+    }
+}
+
+/// Ends everything when the service's future ends or is dropped.
+struct Abandon {
+    shutdown: Shutdown,
+    health: Health,
+    token: CancellationToken,
+}
+
+impl Drop for Abandon {
+    fn drop(&mut self) {
+        self.health.stop();
+        self.shutdown.abandon();
+        self.token.cancel();
+    }
+}
