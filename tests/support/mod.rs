@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 /// Longer than anything here takes; whoever waits this long waits in vain.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A builder whose ports are free ones, which leaves signals alone and holds for no time.
 pub fn builder() -> AppBuilder {
@@ -163,6 +163,25 @@ impl Connection {
             let mut piece = [0; 4096];
             let count = within(self.stream.read(&mut piece)).await.unwrap();
             assert!(count > 0, "closed before {text:?} came: {all:?}");
+            self.read.extend_from_slice(&piece[..count]);
+        }
+    }
+
+    /// Reads one response with a declared length, and forgets it.
+    pub async fn read_response(&mut self) {
+        loop {
+            if let Some(end) = self.read.windows(4).position(|window| window == b"\r\n\r\n") {
+                let head = String::from_utf8_lossy(&self.read[..end]).to_ascii_lowercase();
+                let length = head.split("content-length: ").nth(1).expect("a declared length");
+                let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
+                if self.read.len() >= end + 4 + length {
+                    self.read.drain(..end + 4 + length);
+                    return;
+                }
+            }
+            let mut piece = [0; 4096];
+            let count = within(self.stream.read(&mut piece)).await.unwrap();
+            assert!(count > 0, "closed without a whole response");
             self.read.extend_from_slice(&piece[..count]);
         }
     }
