@@ -16,7 +16,9 @@ use tokio::task::JoinHandle;
 ///
 /// `ci/faults/run` sets it lower, as there most waits are in vain.
 fn patience() -> Duration {
-    let seconds = std::env::var("TEST_PATIENCE").ok().and_then(|seconds| seconds.parse().ok());
+    let seconds = std::env::var("TEST_PATIENCE")
+        .ok()
+        .and_then(|seconds| seconds.parse().ok());
     Duration::from_secs(seconds.unwrap_or(30))
 }
 
