@@ -11,7 +11,7 @@ use std::process::{ExitCode, Stdio};
 use axum::routing::get as on_get;
 use axum::{Extension, Router};
 use seaworthy::shutdown::Draining;
-use seaworthy::{App, AppError};
+use seaworthy::{App, BoxError};
 use support::{Connection, eventually, get, within};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -55,7 +55,14 @@ fn block_for_ever<T>() -> T {
 #[test]
 #[ignore = "the process that the tests start"]
 fn child() {
-    let code = seaworthy::run(async { App::builder("child").build()?.serve(router()).await as Result<_, AppError> });
+    let code = seaworthy::run(async {
+        let serve = App::builder("child").build()?.serve(router());
+        // In a task of its own even the end of the shutdown cannot be told once all workers are stuck.
+        tokio::spawn(serve)
+            .await
+            .map_err(BoxError::from)?
+            .map_err(BoxError::from)
+    });
     let code = (0..=255).find(|number| ExitCode::from(*number) == code).unwrap();
     std::process::exit(code.into());
 }
