@@ -2,6 +2,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::routing::{get as on_get, post as on_post};
 use support::{Connection, Served, builder, get, send, send_raw};
@@ -73,9 +75,8 @@ async fn further_connections_wait_when_all_are_taken() {
     second
         .write("GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
         .await;
-    first.write("GET /nowhere HTTP/1.1\r\nhost: test\r\n\r\n").await;
-    let first_so_far = first.read_until("404").await;
-    assert!(first_so_far.contains("200 OK"));
+    let answered = tokio::time::timeout(Duration::from_millis(200), second.read_until("200 OK"));
+    answered.await.expect_err("waits for a place");
     drop(first);
     assert!(second.closed().await.ends_with("ok"));
 }
