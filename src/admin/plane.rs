@@ -1,6 +1,7 @@
 use std::future::Future;
 use std::io;
 use std::net::TcpListener;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ where
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let config = ServerConfig {
         max_connections: MAX_CONNECTIONS,
+        max_connections_per_address: MAX_CONNECTIONS,
         ..ServerConfig::default()
     };
     let listener = {
@@ -42,7 +44,7 @@ where
     let serve = move || {
         runtime.block_on(async {
             let telemetry = routes.telemetry().clone();
-            tokio::spawn(accept(listener, config, connections, routes));
+            tokio::spawn(accept(listener, config, Arc::default(), connections, routes));
             tokio::spawn(async move {
                 loop {
                     sleep(UPKEEP).await;

@@ -12,7 +12,7 @@ use super::settings::Settings;
 use crate::base::inventory::Inventory;
 use crate::health::{Health, Watchdog};
 use crate::policy::timeout::Timeout;
-use crate::server::listen;
+use crate::server::{Counters, listen};
 use crate::shutdown::{Drained, Shutdown, Tracker};
 use crate::telemetry::{Telemetry, install_logs};
 use crate::web::HttpService;
@@ -29,6 +29,7 @@ pub struct App {
     pub(super) inbound: Timeout,
     pub(super) inventory: Inventory,
     pub(super) telemetry: Telemetry,
+    pub(super) connections: Arc<Counters>,
     pub(super) startup: Vec<Startup>,
     pub(super) signals: bool,
 }

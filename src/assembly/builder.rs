@@ -14,6 +14,7 @@ use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
 use crate::base::inventory::{Describe, Entry, Inventory};
 use crate::health::{Check, Health, StartupTask};
 use crate::policy::timeout::Timeout;
+use crate::server::{Counters, ServerEntry};
 use crate::shutdown::Shutdown;
 use crate::telemetry::Telemetry;
 
@@ -144,6 +145,13 @@ impl AppBuilder {
         });
         inventory.add(inbound.clone());
         inventory.add(shutdown.clone());
+        let connections = Arc::<Counters>::default();
+        inventory.add(ServerEntry {
+            name: "server",
+            config: settings.server.clone(),
+            counters: Arc::clone(&connections),
+            shutdown: shutdown.clone(),
+        });
         self.health.describe_into(&inventory);
         Ok(App {
             name: self.name,
@@ -154,6 +162,7 @@ impl AppBuilder {
             inbound,
             inventory,
             telemetry: self.telemetry,
+            connections,
             startup: self.startup,
             signals: self.signals,
         })

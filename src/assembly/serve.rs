@@ -1,6 +1,7 @@
 use std::mem;
 use std::net::SocketAddr;
 use std::process;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -50,9 +51,12 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
         app.tracker().spawn(start_up(task, work));
     }
     let stack = stack::inbound(&app, service);
+    let listener = TcpListener::from_std(listener)?;
+    let config = app.settings.server.clone();
     let accept = accept(
-        TcpListener::from_std(listener)?,
-        app.settings.server.clone(),
+        listener,
+        config,
+        Arc::clone(&app.connections),
         app.shutdown.clone(),
         stack,
     );

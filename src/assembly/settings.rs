@@ -64,9 +64,22 @@ impl Settings {
         );
         let connections = Range(1, 1_000_000);
         server.max_connections = reader.within("server.max_connections", server.max_connections, connections);
-        server.header_timeout = reader
-            .within("server.header_timeout", Span(server.header_timeout), LIMIT)
-            .0;
+        server.max_connections_per_address = reader.within(
+            "server.max_connections_per_address",
+            server.max_connections_per_address.min(server.max_connections),
+            Range(1, server.max_connections),
+        );
+        for (key, limit) in [
+            ("server.first_byte_timeout", &mut server.first_byte_timeout),
+            ("server.tls_handshake_timeout", &mut server.tls_handshake_timeout),
+            ("server.preface_timeout", &mut server.preface_timeout),
+            ("server.header_timeout", &mut server.header_timeout),
+            ("server.write_timeout", &mut server.write_timeout),
+            ("server.idle_timeout", &mut server.idle_timeout),
+            ("server.max_age", &mut server.max_age),
+        ] {
+            *limit = reader.within(key, Span(*limit), LIMIT).0;
+        }
         let deadline = reader.within("server.deadline", Span(Duration::from_secs(10)), LIMIT).0;
         let body_limit = reader.within("server.body_limit", 2 << 20, Range(0, 1 << 40));
         let trust_request_id = reader.take("server.trust_request_id", false, "`true` or `false`", |_| true);

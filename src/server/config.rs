@@ -3,17 +3,40 @@ use std::time::Duration;
 /// Limits of the connections that a server accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct ServerConfig {
-    /// The most connections at one time; further ones wait in the system's backlog. Default 10,000.
+    /// The most connections at one time; further ones wait in the system's backlog.
     pub(crate) max_connections: usize,
-    /// The longest time for a request's headers. Default 10 s.
+    /// The most connections of one address (IPv6: of one /64); further ones are closed at once.
+    pub(crate) max_connections_per_address: usize,
+    /// The longest wait for the first byte.
+    pub(crate) first_byte_timeout: Duration,
+    /// The longest TLS handshake.
+    pub(crate) tls_handshake_timeout: Duration,
+    /// The longest time from the first byte until it is known which protocol is spoken.
+    pub(crate) preface_timeout: Duration,
+    /// The longest time for a request's headers.
     pub(crate) header_timeout: Duration,
+    /// The longest time in which a peer takes nothing of what is sent to it.
+    pub(crate) write_timeout: Duration,
+    /// The longest time without a request.
+    pub(crate) idle_timeout: Duration,
+    /// When a connection is closed between two requests, however busy it is.
+    pub(crate) max_age: Duration,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             max_connections: 10_000,
+            // Half, so that no peer alone can take every place.
+            max_connections_per_address: 5_000,
+            first_byte_timeout: Duration::from_secs(10),
+            tls_handshake_timeout: Duration::from_secs(10),
+            preface_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(30),
+            // Longer than the 60 s of common proxies, so that the proxy closes first and no request meets a close.
+            idle_timeout: Duration::from_secs(75),
+            max_age: Duration::from_secs(60 * 60),
         }
     }
 }

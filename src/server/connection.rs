@@ -1,52 +1,195 @@
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
 
 use http::Request;
 use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto::Builder;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::activity::{Activity, InFlight, Noted};
+use super::admission::Place;
 use super::config::ServerConfig;
+use super::counters::Counters;
+use super::engine::{Cause, Facts, Verdict, decide};
+use super::io::Guarded;
+use super::sniff::{Ended, Protocol, sniff};
+use crate::base::clock::{Clock, sleep_until};
 use crate::base::ready::Call;
+use crate::shutdown::Shutdown;
 use crate::web::{Body, HttpService, PeerAddr};
 
-pub(super) fn builder(config: &ServerConfig) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
-    // Without a timer hyper ignores its timeouts.
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.header_timeout);
-    builder.http2().timer(TokioTimer::new());
-    builder
+/// What every connection of a server is served with.
+#[derive(Clone)]
+pub(super) struct Server {
+    config: Arc<ServerConfig>,
+    counters: Arc<Counters>,
+    shutdown: Shutdown,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
 }
 
-/// Serves one connection; when `closing` ends, the requests in flight on it are its last.
-pub(super) async fn serve(
-    builder: Builder<TokioExecutor>,
-    stream: TcpStream,
-    peer: SocketAddr,
-    service: impl HttpService,
-    closing: impl Future<Output = ()>,
-) {
-    // Fails only for a socket that is gone already.
-    let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(PeerAddr(peer));
-        Call::new(&mut service.clone(), request)
-    });
-    let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
-    tokio::pin!(connection);
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = closing => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+impl Server {
+    pub(super) fn new(config: Arc<ServerConfig>, counters: Arc<Counters>, shutdown: Shutdown) -> Self {
+        let mut http1 = http1::Builder::new();
+        // Our own deadline tells an idle connection from one whose headers never end.
+        http1.timer(TokioTimer::new()).header_read_timeout(None);
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        // hyper's own limits stay on: 200 streams, 16 KiB of headers, resets, CONTINUATION frames.
+        http2.timer(TokioTimer::new());
+        Self {
+            config,
+            counters,
+            shutdown,
+            http1,
+            http2,
         }
-    };
-    if let Err(error) = result {
-        tracing::debug!(%peer, error, "connection ended");
+    }
+
+    /// Serves one connection until it ends, by itself or by us.
+    pub(super) async fn serve<S>(self, stream: S, peer: SocketAddr, place: Place, service: impl HttpService)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let activity = Arc::new(Activity::new());
+        let cut = self.shutdown.cut_token();
+        let serving = self.speak(stream, peer, place, service, Arc::clone(&activity));
+        if cut.run_until_cancelled(serving).await.is_none() {
+            tracing::warn!(%peer, kind = kind(&activity.facts()), "connection cut at the drain's deadline");
+        }
+    }
+
+    async fn speak<S>(
+        &self,
+        mut stream: S,
+        peer: SocketAddr,
+        place: Place,
+        service: impl HttpService,
+        activity: Arc<Activity>,
+    ) where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (protocol, prefix) = match sniff(&mut stream, &self.config, &self.shutdown.draining()).await {
+            Ok(sniffed) => sniffed,
+            Err(ended) => return self.ended(peer, ended),
+        };
+        let cut = self.shutdown.cut_token();
+        let io = Guarded::new(
+            stream,
+            prefix,
+            Arc::clone(&activity),
+            place,
+            self.config.write_timeout,
+            cut,
+        );
+        let io = TokioIo::new(io);
+        let service = RefCell::new(service);
+        let noting = Arc::clone(&activity);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let in_flight = InFlight::begin(&noting);
+            let mut request = request.map(Body::new);
+            request.extensions_mut().insert(PeerAddr(peer));
+            let call = Call::new(&mut *service.borrow_mut(), request);
+            async {
+                call.await
+                    .map(|response| response.map(|body| Noted::new(body, in_flight)))
+            }
+        });
+        let ended = match protocol {
+            Protocol::Http1 => {
+                activity.speaks_http_1();
+                let connection = pin!(self.http1.serve_connection(io, service).with_upgrades());
+                self.drive(connection, |connection| connection.graceful_shutdown(), &activity)
+                    .await
+            }
+            Protocol::Http2 => {
+                let connection = pin!(self.http2.serve_connection(io, service));
+                self.drive(connection, |connection| connection.graceful_shutdown(), &activity)
+                    .await
+            }
+        };
+        match ended {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!(%peer, %error, "connection ended"),
+            Err(cause) => self.ended(peer, Ended::ByUs(cause)),
+        }
+    }
+
+    /// Polls a connection until it ends; the error is why we ended it.
+    async fn drive<C, T>(
+        &self,
+        mut connection: Pin<&mut C>,
+        close: impl Fn(Pin<&mut C>),
+        activity: &Activity,
+    ) -> Result<T, Cause>
+    where
+        C: Future<Output = T>,
+    {
+        let clock = Clock::default();
+        let mut timer = pin!(sleep_until(clock.now()));
+        let mut draining = pin!(self.shutdown.closing());
+        let mut closes = false;
+        poll_fn(|cx| {
+            loop {
+                if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                    return Poll::Ready(Ok(result));
+                }
+                if !closes && draining.as_mut().poll(cx).is_ready() {
+                    closes = true;
+                    activity.closes();
+                    close(connection.as_mut());
+                    continue;
+                }
+                match decide(&activity.facts(), &self.config, clock.now()) {
+                    Verdict::Drop(cause) => return Poll::Ready(Err(cause)),
+                    Verdict::Close(cause) => {
+                        closes = true;
+                        self.counters.count(cause);
+                        activity.closes();
+                        close(connection.as_mut());
+                    }
+                    Verdict::Wait(until) => {
+                        // Moved forward only when it has run out: most deadlines only ever move away.
+                        if timer.is_elapsed() || until < timer.deadline().into_std() {
+                            timer.as_mut().reset(until.into());
+                        }
+                        if timer.as_mut().poll(cx).is_pending() {
+                            return Poll::Pending;
+                        }
+                    }
+                }
+            }
+        })
+        .await
+    }
+
+    fn ended(&self, peer: SocketAddr, ended: Ended) {
+        match ended {
+            Ended::ByUs(cause) => {
+                self.counters.count(cause);
+                tracing::debug!(%peer, cause = cause.label(), "connection ended by us");
+            }
+            Ended::ByThePeer(error) => tracing::debug!(%peer, %error, "connection ended"),
+        }
+    }
+}
+
+/// Says in one word what a connection was doing.
+fn kind(facts: &Facts) -> &'static str {
+    match facts {
+        Facts {
+            stalled_since: Some(_), ..
+        } => "slow_reader",
+        Facts { in_flight: 1.., .. } => "request",
+        Facts {
+            head_since: Some(_), ..
+        } => "partial_head",
+        Facts { used: false, .. } => "silent",
+        _ => "idle",
     }
 }

@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::config::ShutdownConfig;
 use super::hooks::Hook;
 use super::phase::{Cause, Phase};
-use super::tracker::{Draining, InFlight, Tracker};
+use super::tracker::{Draining, InFlight, OpenConnection, Tracker};
 use crate::base::clock::Clock;
 use crate::base::error::{BoxError, InvalidSettings};
 use crate::base::events::{Change, EventSink, Events};
@@ -117,12 +117,14 @@ impl Shutdown {
         lock(&self.0.hooks).push(Hook::new(name.into(), hook));
     }
 
-    /// Spawns a connection: the drain waits for it, and drops it at the deadline.
-    pub(crate) fn spawn_connection(&self, connection: impl Future<Output = ()> + Send + 'static) {
-        let cut = self.0.cut.clone();
-        self.0.connections.spawn(async move {
-            let _ = cut.run_until_cancelled(connection).await;
-        });
+    /// Counts a connection as open until the returned value is dropped.
+    pub(crate) fn open_connection(&self) -> OpenConnection {
+        OpenConnection(self.0.connections.token())
+    }
+
+    /// Returns the token that ends whatever is left at the drain's deadline.
+    pub(crate) fn cut_token(&self) -> CancellationToken {
+        self.0.cut.clone()
     }
 
     pub(crate) fn connections(&self) -> usize {

@@ -66,4 +66,5 @@ mod tracker;
 pub use config::ShutdownConfig;
 pub use handle::{Shutdown, ShutdownBuilder};
 pub use phase::{Cause, Drained, Phase};
+pub(crate) use tracker::OpenConnection;
 pub use tracker::{Draining, InFlight, Tracker};

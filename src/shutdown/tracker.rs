@@ -34,6 +34,15 @@ impl fmt::Debug for InFlight {
     }
 }
 
+/// Counts as an open connection until it is dropped.
+pub(crate) struct OpenConnection(#[expect(dead_code, reason = "its drop is what counts")] pub(super) TaskTrackerToken);
+
+impl fmt::Debug for OpenConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OpenConnection")
+    }
+}
+
 /// Spawns background tasks that a shutdown waits for.
 #[derive(Clone, Debug)]
 pub struct Tracker {
