@@ -15,6 +15,9 @@ use crate::shutdown::Shutdown;
 /// How often the metrics' sample buffers are emptied, as the exporter itself would.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// How often somebody looks at the health, so that a heartbeat which falls silent is told even if nobody probes.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// The most connections at a time: probes, a scraper, some people.
 const MAX_CONNECTIONS: usize = 256;
 
@@ -44,11 +47,19 @@ where
     let serve = move || {
         runtime.block_on(async {
             let telemetry = routes.telemetry().clone();
+            let health = routes.health().clone();
             tokio::spawn(accept(listener, config, Arc::default(), connections, routes));
             tokio::spawn(async move {
                 loop {
                     sleep(UPKEEP).await;
                     telemetry.metrics.upkeep();
+                }
+            });
+            tokio::spawn(async move {
+                loop {
+                    sleep(LOOK).await;
+                    // Looking is enough: what has changed is told by whoever notices it.
+                    health.report();
                 }
             });
             duty().await;

@@ -32,6 +32,10 @@ impl AdminRoutes {
         }
     }
 
+    pub(super) fn health(&self) -> &Health {
+        &self.health
+    }
+
     pub(super) fn telemetry(&self) -> &Telemetry {
         &self.telemetry
     }

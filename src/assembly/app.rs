@@ -7,10 +7,11 @@ use http::Uri;
 use super::builder::{AppBuilder, Startup};
 use super::endpoint::EndpointTable;
 use super::error::AppError;
+use super::pulse::Pulse;
 use super::serve;
 use super::settings::Settings;
 use crate::base::inventory::Inventory;
-use crate::health::{Health, Watchdog};
+use crate::health::{Health, Heartbeat, Watchdog};
 use crate::policy::timeout::Timeout;
 use crate::server::{Counters, listen};
 use crate::shutdown::{Drained, Shutdown, Tracker};
@@ -30,6 +31,8 @@ pub struct App {
     pub(super) inventory: Inventory,
     pub(super) telemetry: Telemetry,
     pub(super) connections: Arc<Counters>,
+    /// Taken by whoever serves.
+    pub(super) pulse: Option<(Pulse, Heartbeat)>,
     pub(super) startup: Vec<Startup>,
     pub(super) signals: bool,
 }

@@ -9,6 +9,7 @@ use http::Method;
 use super::app::App;
 use super::endpoint::{Endpoint, EndpointTable};
 use super::error::AppError;
+use super::pulse::{self, Pulse};
 use super::settings::Settings;
 use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
 use crate::base::inventory::{Describe, Entry, Inventory};
@@ -134,7 +135,10 @@ impl AppBuilder {
             .body_total(settings.deadline)
             .build();
         let inbound = self.note(inbound);
-        let Some((shutdown, inbound)) = shutdown.zip(inbound).filter(|_| self.wrong.is_empty()) else {
+        let heartbeat = self.health.watchdog().register(pulse::NAME, pulse::MAX_SILENCE);
+        let heartbeat = self.note(heartbeat);
+        let built = shutdown.zip(inbound).zip(heartbeat).filter(|_| self.wrong.is_empty());
+        let Some(((shutdown, inbound), heartbeat)) = built else {
             return Err(InvalidSettings::of(self.wrong).into());
         };
 
@@ -145,6 +149,8 @@ impl AppBuilder {
         });
         inventory.add(inbound.clone());
         inventory.add(shutdown.clone());
+        let pulse = Pulse::default();
+        inventory.add(pulse.clone());
         let connections = Arc::<Counters>::default();
         inventory.add(ServerEntry {
             name: "server",
@@ -163,6 +169,7 @@ impl AppBuilder {
             inventory,
             telemetry: self.telemetry,
             connections,
+            pulse: Some((pulse, heartbeat)),
             startup: self.startup,
             signals: self.signals,
         })

@@ -22,6 +22,7 @@ mod app;
 mod builder;
 mod endpoint;
 mod error;
+mod pulse;
 mod run;
 mod serve;
 mod settings;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::app::{App, Bound};
@@ -32,10 +33,16 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
     app.shutdown.on_begin(move || health.drain());
     app.health.start(&runtime);
     let (over, drained) = oneshot::channel();
+    // Not tracked: it must not hold the drain.
+    let pulse = app
+        .pulse
+        .take()
+        .map(|(pulse, heartbeat)| runtime.spawn(pulse.beat(heartbeat)).abort_handle());
     let abandon = Abandon {
         shutdown: app.shutdown.clone(),
         health: app.health.clone(),
         token: CancellationToken::new(),
+        pulse,
     };
     let duty = Duty {
         shutdown: app.shutdown.clone(),
@@ -132,6 +139,7 @@ struct Abandon {
     shutdown: Shutdown,
     health: Health,
     token: CancellationToken,
+    pulse: Option<AbortHandle>,
 }
 
 impl Drop for Abandon {
@@ -139,5 +147,6 @@ impl Drop for Abandon {
         self.health.stop();
         self.shutdown.abandon();
         self.token.cancel();
+        self.pulse.iter().for_each(AbortHandle::abort);
     }
 }

@@ -1,0 +1,67 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::base::Counter;
+use crate::base::clock::{Clock, sleep};
+use crate::base::inventory::{Describe, Entry};
+use crate::health::Heartbeat;
+
+/// The name of the heartbeat in `/livez`, and of the entry in the inventory.
+pub(super) const NAME: &str = "runtime";
+
+/// How long the service's runtime may run none of its tasks before it counts as stalled: a probe within the two seconds
+/// after the stall began finds it.
+pub(super) const MAX_SILENCE: Duration = Duration::from_millis(1500);
+
+const PERIOD: Duration = Duration::from_millis(250);
+
+/// From this on a turn counts as late: somebody holds up every worker.
+const LATE: Duration = Duration::from_millis(250);
+
+/// Counts how often the service's runtime was held up; that it recovered is why this could be counted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pulse(Arc<Turns>);
+
+#[derive(Debug, Default)]
+struct Turns {
+    late: Counter,
+    longest_micros: AtomicU64,
+}
+
+impl Pulse {
+    /// Beats for as long as the runtime runs tasks.
+    pub(super) async fn beat(self, heartbeat: Heartbeat) {
+        let clock = Clock::default();
+        loop {
+            heartbeat.beat();
+            let start = clock.now();
+            sleep(PERIOD).await;
+            self.0.note((clock.now() - start).saturating_sub(PERIOD));
+        }
+    }
+}
+
+impl Turns {
+    fn note(&self, late: Duration) {
+        if late >= LATE {
+            self.late.increment();
+            let micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+            self.longest_micros.fetch_max(micros, Ordering::Relaxed);
+            tracing::warn!(
+                late_ms = late.as_millis() as u64,
+                "the runtime was held up: something blocks its threads"
+            );
+        }
+    }
+}
+
+impl Describe for Pulse {
+    fn describe(&self) -> Entry {
+        let longest = Duration::from_micros(self.0.longest_micros.load(Ordering::Relaxed));
+        Entry::new("runtime", NAME, "on")
+            .setting("max_silence", format!("{MAX_SILENCE:?}"))
+            .setting("longest_hold_up", format!("{longest:?}"))
+            .counter("hold_ups", self.0.late.sum())
+    }
+}
