@@ -18,6 +18,7 @@ use seaworthy::web::{RequestId, problem, refused};
 use seaworthy::{Guarded, Refusal};
 use serde::{Deserialize, Serialize};
 
+use crate::drills;
 use crate::payments::{PaymentError, Payments};
 
 #[derive(Clone)]
@@ -50,6 +51,7 @@ impl Api {
             .route("/orders/{id}", get(read))
             .route("/slow", get(slow))
             .route("/events", get(events))
+            .merge(drills::routes())
             .fallback(|Extension(id): Extension<RequestId>| async move {
                 problem(StatusCode::NOT_FOUND, "there is no such path", Some(&id))
             })
@@ -112,8 +114,8 @@ async fn read(State(api): State<Api>, Extension(id): Extension<RequestId>, Path(
 }
 
 #[derive(Deserialize)]
-struct Wait {
-    ms: u64,
+pub struct Wait {
+    pub ms: u64,
 }
 
 async fn slow(Query(wait): Query<Wait>) -> String {

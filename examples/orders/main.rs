@@ -8,6 +8,7 @@
 //! `SEAWORTHY_DEPENDENCIES__PAYMENTS__URL` names one. The first lines of the log say where everything is.
 
 mod api;
+mod drills;
 mod payments;
 
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ fn main() -> ExitCode {
             )
             .endpoint(Method::GET, "/slow", Endpoint::default())
             .endpoint(Method::GET, "/events", Endpoint::default().stream())
+            .endpoint(Method::GET, "/drills/endless", Endpoint::default().stream())
+            .endpoint(Method::GET, "/drills/websocket", Endpoint::default().stream())
             .startup_task("warm-up", warm_up())
             .build()?;
 

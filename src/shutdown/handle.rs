@@ -171,9 +171,12 @@ impl Shutdown {
         self.0.draining.cancel();
     }
 
+    /// Waits until nothing is left: no task, no connection that a task has accepted, no request that came over one.
     pub(super) async fn idle(&self) {
-        for tracker in self.trackers() {
-            tracker.wait().await;
+        while self.trackers().iter().any(|tracker| !tracker.is_empty()) {
+            for tracker in self.trackers() {
+                tracker.wait().await;
+            }
         }
     }
 

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "every test binary uses some of it")]
 
+pub mod h2;
+pub mod process;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -156,8 +159,24 @@ impl Connection {
         }
     }
 
-    pub async fn write(&mut self, bytes: &str) {
-        self.stream.write_all(bytes.as_bytes()).await.unwrap();
+    pub fn of(stream: TcpStream) -> Self {
+        Self {
+            stream,
+            read: Vec::new(),
+        }
+    }
+
+    pub async fn write(&mut self, text: &str) {
+        self.write_bytes(text.as_bytes()).await;
+    }
+
+    pub async fn write_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// Returns whether the connection still took it.
+    pub async fn try_write(&mut self, bytes: &[u8]) -> bool {
+        self.stream.write_all(bytes).await.is_ok()
     }
 
     /// Reads until what has come contains `text`; returns all that has come so far.
@@ -176,6 +195,11 @@ impl Connection {
 
     /// Reads one response with a declared length, and forgets it.
     pub async fn read_response(&mut self) {
+        assert!(self.try_read_response().await, "closed without a whole response");
+    }
+
+    /// Returns whether there was a whole response.
+    pub async fn try_read_response(&mut self) -> bool {
         loop {
             if let Some(end) = self.read.windows(4).position(|window| window == b"\r\n\r\n") {
                 let head = String::from_utf8_lossy(&self.read[..end]).to_ascii_lowercase();
@@ -183,20 +207,25 @@ impl Connection {
                 let length: usize = length.split("\r\n").next().unwrap().parse().unwrap();
                 if self.read.len() >= end + 4 + length {
                     self.read.drain(..end + 4 + length);
-                    return;
+                    return true;
                 }
             }
             let mut piece = [0; 4096];
-            let count = within(self.stream.read(&mut piece)).await.unwrap();
-            assert!(count > 0, "closed without a whole response");
-            self.read.extend_from_slice(&piece[..count]);
+            match within(self.stream.read(&mut piece)).await {
+                Ok(count @ 1..) => self.read.extend_from_slice(&piece[..count]),
+                _ => return false,
+            }
         }
     }
 
     /// Waits until the server closes; returns all that has come.
-    pub async fn closed(mut self) -> String {
+    pub async fn closed(self) -> String {
+        String::from_utf8_lossy(&self.closed_bytes().await).into_owned()
+    }
+
+    pub async fn closed_bytes(mut self) -> Vec<u8> {
         let _ = within(self.stream.read_to_end(&mut self.read)).await;
-        String::from_utf8_lossy(&self.read).into_owned()
+        self.read
     }
 }
 

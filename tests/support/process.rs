@@ -1,0 +1,117 @@
+//! A service in a process of its own, for signals and exit codes.
+
+#![allow(dead_code, reason = "every test binary uses some of it")]
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::OnceLock;
+
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use super::{eventually, get, metric, within};
+
+pub struct Process {
+    child: Child,
+    pub addr: SocketAddr,
+    pub admin: SocketAddr,
+    pub log: Log,
+}
+
+/// The JSON lines that a process writes.
+pub struct Log(Lines<BufReader<ChildStdout>>);
+
+/// Prepares a program: free ports, no hold, and then these settings.
+pub fn command(program: PathBuf, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(program);
+    command
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // One worker, so that one stuck task is a stalled runtime.
+    command.env("TOKIO_WORKER_THREADS", "1");
+    let free = [
+        ("SERVER__LISTEN", "127.0.0.1:0"),
+        ("ADMIN__LISTEN", "127.0.0.1:0"),
+        ("SHUTDOWN__HOLD", "0s"),
+    ];
+    for (key, value) in free.iter().chain(settings) {
+        command.env(format!("SEAWORTHY_{key}"), value);
+    }
+    command
+}
+
+/// Builds the example `orders` and returns where it is.
+pub fn orders() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let build = || {
+        let cargo = std::process::Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--example", "orders", "--features", "full"])
+            .status()
+            .unwrap();
+        assert!(cargo.success(), "the example does not build");
+        let deps = std::env::current_exe().unwrap();
+        deps.parent().unwrap().with_file_name("examples").join("orders")
+    };
+    BUILT.get_or_init(build).clone()
+}
+
+impl Process {
+    /// Starts it and waits until it is ready.
+    pub async fn start(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
+        let mut log = Log(BufReader::new(child.stdout.take().unwrap()).lines());
+        let line = log.find("serving").await;
+        let address = |key: &str| line[key].as_str().unwrap().parse().unwrap();
+        let (addr, admin) = (address("listen"), address("admin"));
+        eventually("ready", || async { get(admin, "/readyz").await.status == 200 }).await;
+        Self {
+            child,
+            addr,
+            admin,
+            log,
+        }
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("still runs")
+    }
+
+    pub async fn signal(&self, signal: &str) {
+        let kill = format!("kill -{signal} {}", self.id());
+        assert!(Command::new("sh").args(["-c", &kill]).status().await.unwrap().success());
+    }
+
+    pub async fn unready(&self) {
+        eventually("unready", || async { get(self.admin, "/readyz").await.status == 503 }).await;
+    }
+
+    pub async fn in_flight(&self, count: f64) {
+        eventually("in flight", || async {
+            let text = get(self.admin, "/metrics").await.body;
+            metric(&text, "http_server_active_requests", &[]) == Some(count)
+        })
+        .await;
+    }
+
+    pub async fn exit_code(mut self) -> Option<i32> {
+        // Somebody must read what it still has to say.
+        tokio::spawn(async move { while let Ok(Some(_)) = self.log.0.next_line().await {} });
+        within(self.child.wait()).await.unwrap().code()
+    }
+}
+
+impl Log {
+    /// Reads up to the line with this message.
+    pub async fn find(&mut self, message: &str) -> serde_json::Value {
+        loop {
+            let line = within(self.0.next_line()).await.unwrap().expect("the log goes on");
+            match serde_json::from_str::<serde_json::Value>(&line) {
+                Ok(line) if line["message"] == message => return line,
+                _ => {}
+            }
+        }
+    }
+}
