@@ -48,6 +48,8 @@ pub enum Part {
     Body,
     /// The silence between two pieces of a body.
     Idle,
+    /// The silence between two pieces of the caller's request body.
+    RequestIdle,
 }
 
 impl Refusal {
@@ -96,7 +98,7 @@ impl Refusal {
     pub fn outcome(&self) -> Outcome {
         match self.reason {
             Reason::Elapsed {
-                part: Part::RequestBody,
+                part: Part::RequestBody | Part::RequestIdle,
                 ..
             }
             | Reason::BodyTooLarge { .. } => Outcome::Ignored,
@@ -118,6 +120,10 @@ impl Reason {
             } => "request_body_elapsed",
             Self::Elapsed { part: Part::Body, .. } => "body_elapsed",
             Self::Elapsed { part: Part::Idle, .. } => "body_idle",
+            Self::Elapsed {
+                part: Part::RequestIdle,
+                ..
+            } => "request_body_idle",
             Self::BodyTooLarge { .. } => "body_too_large",
         }
     }
@@ -142,6 +148,10 @@ impl fmt::Display for Reason {
                 limit,
                 part: Part::Idle,
             } => write!(f, "body silent for {limit:?}"),
+            Self::Elapsed {
+                limit,
+                part: Part::RequestIdle,
+            } => write!(f, "request body silent for {limit:?}"),
             Self::BodyTooLarge { limit } => write!(f, "body larger than {limit} bytes"),
         }
     }
