@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,7 +70,9 @@ impl Refusal {
             if let Some(refusal) = error.downcast_ref() {
                 return Some(refusal);
             }
-            next = error.source();
+            // An I/O error passes for the error in it and gives that one's source as its own.
+            let inside = error.downcast_ref().and_then(io::Error::get_ref);
+            next = inside.map_or_else(|| error.source(), |inside| Some(inside));
         }
         None
     }
@@ -200,9 +203,13 @@ mod tests {
     fn a_refusal_is_found_however_deep_it_is_wrapped() {
         let reason = Reason::BodyTooLarge { limit: 3 };
         let refusal = Refusal::new("limit", "in".into(), reason);
-        let wrapped = std::io::Error::other(Guarded::<std::io::Error>::Refused(refusal.clone()));
+        let wrapped = io::Error::other(Guarded::<io::Error>::Refused(refusal.clone()));
         let wrapped: Box<dyn Error> = Box::new(Guarded::Inner(wrapped));
         assert_eq!(Refusal::find(wrapped.as_ref()), Some(&refusal));
-        assert_eq!(Refusal::find(&std::io::Error::other("other")), None);
+        assert_eq!(
+            Refusal::find(&io::Error::other(io::Error::other(refusal.clone()))),
+            Some(&refusal)
+        );
+        assert_eq!(Refusal::find(&io::Error::other("other")), None);
     }
 }
