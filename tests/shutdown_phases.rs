@@ -139,12 +139,13 @@ async fn what_is_left_at_the_drains_deadline_is_dropped_and_counted() {
     let drained = drive(&shutdown, Cause::Terminate).await;
     assert_eq!((drained.requests_cut, drained.tasks_cut), (1, 2));
     assert_eq!((drained.took, drained.exit_code()), (25 * SECOND, Drained::CUT));
-    assert_eq!((task.await.unwrap(), another.await.unwrap()), (None, None));
+    tokio::task::yield_now().await;
     assert_eq!(
         dropped.try_recv(),
         Err(TryRecvError::Disconnected),
         "its destructor has run"
     );
+    assert_eq!((task.await.unwrap(), another.await.unwrap()), (None, None));
     assert_eq!(tracker.running(), 0);
     assert_eq!(
         tracker.spawn(async {}).await.unwrap(),
