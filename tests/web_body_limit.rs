@@ -79,7 +79,7 @@ async fn a_body_of_unknown_length_is_counted_piece_by_piece() {
 async fn no_byte_over_the_limit_reaches_the_service() {
     let inner = service_fn(async |request: Request<Body>| {
         let mut body = request.into_body();
-        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "12345678");
+        assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "1234");
         let error = body.frame().await.unwrap().unwrap_err();
         assert!(refused(&error, LIMIT), "the service is told why");
         assert!(body.frame().await.is_none());
@@ -87,7 +87,7 @@ async fn no_byte_over_the_limit_reaches_the_service() {
     });
     let error = layer()
         .layer(inner)
-        .oneshot(chunked(&["12345678", "9"]))
+        .oneshot(chunked(&["1234", "56789"]))
         .await
         .unwrap_err();
     assert!(refused(&error, LIMIT));

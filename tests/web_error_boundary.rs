@@ -17,7 +17,8 @@ use seaworthy::timeout::Timeout;
 use seaworthy::web::{BodyLimitLayer, ErrorBoundaryLayer, RequestId, RequestIdLayer};
 use seaworthy::{Body, BoxError, Guarded, Refusal};
 use tokio::io::duplex;
-use tower::limit::ConcurrencyLimit;
+use tokio::sync::Semaphore;
+use tower::limit::{ConcurrencyLimit, GlobalConcurrencyLimitLayer};
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 mod web_support;
@@ -200,11 +201,18 @@ async fn a_dropped_call_gives_its_place_back() {
 
 #[tokio::test]
 async fn a_panic_gives_the_place_back_before_the_answer_is_read() {
-    let (places, inner) = one_at_a_time();
-    let inner = inner.map_response(|_| -> Response<Body> { panic!("the secret inside") });
+    let places = Arc::new(Semaphore::new(1));
+    let inner = GlobalConcurrencyLimitLayer::with_semaphore(places.clone()).layer(service_fn(panics));
     let mut call = Box::pin(ErrorBoundaryLayer::new().layer(inner).call(request()));
     is_plain_problem((&mut call).await.unwrap()).await;
     assert_eq!(places.available_permits(), 1);
+}
+
+#[tokio::test]
+async fn a_panic_in_a_body_is_an_error_of_that_body() {
+    let panics = service_fn(|_| async { Ok::<_, Infallible>(Response::new(Body::new(script([Step::Panic])))) });
+    let error = answer(panics).await.into_body().collect().await.unwrap_err();
+    assert_eq!(error.to_string(), "the body panicked");
 }
 
 #[tokio::test]
