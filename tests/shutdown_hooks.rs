@@ -128,7 +128,11 @@ async fn a_hook_that_is_late_is_dropped() {
 
 #[test]
 fn a_runtime_that_runs_nothing_is_noticed_and_its_hooks_count_as_failed() {
-    let stalled = Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let stalled = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .build()
+        .unwrap();
     let (release, released) = mpsc::channel::<()>();
     let (blocked, is_blocked) = mpsc::channel();
     stalled.spawn(async move {
