@@ -1,18 +1,69 @@
-//! placeholder
+//! Makes a service production-ready by the way it is built: tower layers, and an assembly of them.
+//!
+//! Every layer works alone on any [`tower_service::Service`]; [`App`] puts all of them round a whole service, with
+//! probes, an admin plane, a drain, structured logs and golden signals.
+//!
+//! # One layer
+//!
+//! ```
+//! use std::time::Duration;
+//! use seaworthy::timeout::Timeout;
+//! use tower::{ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let payments = Timeout::builder("payments").limit(Duration::from_secs(1)).build().unwrap();
+//! let client = ServiceBuilder::new()
+//!     .layer(payments.layer())
+//!     .service(service_fn(|order: u32| async move { Ok::<_, std::io::Error>(order + 1) }));
+//! assert_eq!(client.oneshot(1).await.unwrap(), 2);
+//! # }
+//! ```
+//!
+//! # A whole service
+//!
+//! See [`App`], and the example `orders` in the repository.
+//!
+//! # The order of the layers
+//!
+//! Inbound, outermost first, as `App` wires them and as you should: [`RequestIdLayer`](web::RequestIdLayer),
+//! [`HealthLayer`](web::HealthLayer), [`ObserveLayer`](web::ObserveLayer),
+//! [`ErrorBoundaryLayer`](web::ErrorBoundaryLayer), [`ShutdownLayer`](web::ShutdownLayer),
+//! `Timeout::http_layer`, [`BodyLimitLayer`](web::BodyLimitLayer), your service. The reasons are in
+//! [life of a request](docs::life_of_a_request).
+//!
+//! # Modules
+//!
+//! | module | feature | what it is for |
+//! |---|---|---|
+//! | [`timeout`] | `timeout` (default) | ends calls that take too long |
+//! | [`health`] | `health` | startup, readiness, liveness; dependency checks and heartbeats |
+//! | [`shutdown`] | `shutdown` | takes a service out of traffic without dropping what it has begun |
+//! | [`web`] | `http` | HTTP layers over one [`Body`]: probes, error boundary, drain gate, body limit, request id |
+//! | [`telemetry`] | `metrics` | counters and states of policies to the `metrics` facade |
+//! | [`App`], [`run`] | `app` | the assembly: server, admin plane, settings, signals, logs |
+//! | [`clock`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
+//! | [`docs`] | always | architecture, life of a request, settings |
+//!
+//! `full` is all that needs no outside server.
+
 #![forbid(unsafe_code)]
 #![warn(unreachable_pub, clippy::disallowed_methods, clippy::unwrap_used)]
-// Which parts of `base` have users depends on the features.
-#![cfg_attr(not(feature = "full"), allow(dead_code, unused_imports))]
+// Which parts of `base` have users, and which links of this page lead somewhere, depends on the features.
+#![cfg_attr(
+    not(feature = "full"),
+    allow(dead_code, unused_imports, rustdoc::broken_intra_doc_links)
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod base;
+mod policy;
 
 #[cfg(feature = "app")]
 mod admin;
 #[cfg(feature = "app")]
 mod assembly;
-mod base;
 #[cfg(feature = "health")]
 pub mod health;
-mod policy;
 #[cfg(feature = "app")]
 mod server;
 #[cfg(feature = "shutdown")]
@@ -22,15 +73,29 @@ pub mod telemetry;
 #[cfg(feature = "http")]
 pub mod web;
 
+#[cfg(feature = "app")]
+pub use assembly::{App, AppBuilder, AppError, Bound, Endpoint, run};
 pub use base::error::{BoxError, InvalidSetting, InvalidSettings};
 pub use base::refusal::{Guarded, Part, Reason, Refusal};
 pub use base::{clock, events, inventory, outcome, request};
-
-#[cfg(feature = "app")]
-pub use assembly::{App, AppBuilder, AppError, Bound, Endpoint, run};
 #[cfg(feature = "timeout")]
 pub use policy::timeout;
 #[cfg(feature = "app")]
 pub use server::ListenError;
 #[cfg(feature = "http")]
 pub use web::Body;
+
+/// Texts to read.
+pub mod docs {
+    #[doc = include_str!("docs/architecture.md")]
+    pub mod architecture {}
+    #[doc = include_str!("docs/life-of-a-request.md")]
+    pub mod life_of_a_request {}
+    #[doc = include_str!("docs/settings.md")]
+    pub mod settings {}
+}
+
+/// The README's code runs as documentation tests.
+#[cfg(all(doctest, feature = "full"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

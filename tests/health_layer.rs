@@ -126,7 +126,8 @@ async fn a_probe_is_answered_over_a_limit_that_is_used_up_and_takes_none_of_it()
     let mut waiting = std::pin::pin!(waiting);
     assert!(stays_pending(waiting.as_mut()).await);
     for _ in 0..100 {
-        let response = service.ready().await.unwrap().call(request("/readyz")).await.unwrap();
+        let probe = async { service.ready().await.unwrap().call(request("/readyz")).await.unwrap() };
+        let response = tokio::time::timeout(SECOND, probe).await.expect("a probe waits");
         assert_eq!(response.status(), 200);
     }
 }

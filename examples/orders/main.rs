@@ -87,6 +87,6 @@ fn say_what_to_try(bound: &Bound, payments: &http::Uri) {
         ),
     ];
     for (what, curl) in tries {
-        tracing::info!(curl, "{what}");
+        tracing::info!("{what}: {curl}");
     }
 }

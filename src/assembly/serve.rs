@@ -15,6 +15,7 @@ use crate::base::error::BoxError;
 use crate::health::{Health, StartupTask};
 use crate::server::accept;
 use crate::shutdown::{Drained, Shutdown};
+use crate::telemetry::names;
 use crate::web::HttpService;
 
 pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Drained, AppError> {
@@ -56,13 +57,14 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
         stack,
     );
     app.tracker().spawn(accept);
-    tracing::info!(service = &*app.name, %listen, admin = %admin_addr, "serving");
+    tracing::info!(target: names::LOG, service = &*app.name, %listen, admin = %admin_addr, "serving");
 
     let drained = drained
         .await
         .map_err(|_| std::io::Error::other("the admin thread has ended"))?;
     drop(abandon);
     tracing::info!(
+        target: names::LOG,
         exit_code = drained.exit_code(),
         requests_cut = drained.requests_cut,
         connections_cut = drained.connections_cut,
@@ -103,7 +105,7 @@ impl Duty {
     async fn fulfil(self) {
         let drained = self.drive().await;
         if run::owns_process() && (drained.stalled || drained.interrupted.is_some()) {
-            tracing::error!(stalled = drained.stalled, "ending the process from the admin thread");
+            tracing::error!(target: names::LOG, stalled = drained.stalled, "ending the process from the admin thread");
             process::exit(drained.exit_code().into());
         }
         // Nobody to tell: the service's future has been dropped.
@@ -114,7 +116,7 @@ impl Duty {
         if self.signals {
             match self.shutdown.drive_by_signals(&self.runtime).await {
                 Ok(drained) => return drained,
-                Err(error) => tracing::error!(%error, "cannot listen for signals"),
+                Err(error) => tracing::error!(target: names::LOG, %error, "cannot listen for signals"),
             }
         }
         self.shutdown.drive(&self.runtime).await

@@ -40,7 +40,11 @@ impl Settings {
     pub(super) fn read(defaults: &[(String, String)], file: Option<&Path>, env: Env) -> (Self, Vec<InvalidSetting>) {
         let mut wrong = Vec::new();
         let values = collect(defaults, file, env, &mut wrong);
-        let mut reader = Reader { values, wrong };
+        let mut reader = Reader {
+            values,
+            wrong,
+            known: Vec::new(),
+        };
         let settings = Self::read_from(&mut reader);
         (settings, reader.finish())
     }
@@ -185,6 +189,8 @@ fn flatten(key: String, value: Value, flat: &mut BTreeMap<String, Value>) {
 struct Reader {
     values: BTreeMap<String, Value>,
     wrong: Vec<InvalidSetting>,
+    /// Every key that was asked for.
+    known: Vec<String>,
 }
 
 /// Both ends are allowed.
@@ -192,6 +198,7 @@ struct Range<T>(T, T);
 
 impl Reader {
     fn take<T: FromStr>(&mut self, key: &str, default: T, allowed: &str, accept: impl Fn(&T) -> bool) -> T {
+        self.known.push(key.to_owned());
         let Some(value) = self.values.remove(key) else {
             return default;
         };
@@ -239,12 +246,12 @@ impl Reader {
 
     /// What nobody took is not a setting.
     fn finish(mut self) -> Vec<InvalidSetting> {
+        let allowed = format!("one of `{}`, `dependencies.<name>.url`", self.known.join("`, `"));
         for (key, value) in &self.values {
-            let allowed = "a setting that exists; see the table of settings in the documentation";
             self.wrong.push(InvalidSetting::new(
                 key,
                 format!("unknown, {}", origin(key, value)),
-                allowed,
+                allowed.as_str(),
             ));
         }
         self.wrong
@@ -349,9 +356,8 @@ mod tests {
              it must be one of `auto`, `json`, `pretty`\n\
              `dependencies.payments.url` is a text of 7 characters, from the environment variable \
              SEAWORTHY_DEPENDENCIES__PAYMENTS__URL; it must be an absolute URL, such as `http://127.0.0.1:8081`\n\
-             `servr.x` is unknown, from the settings file; it must be a setting that exists; \
-             see the table of settings in the documentation";
-        assert_eq!(text, expected);
+             `servr.x` is unknown, from the settings file; it must be one of `server.listen`, ";
+        assert!(text.starts_with(expected), "{text}");
     }
 
     #[test]
@@ -364,5 +370,22 @@ mod tests {
 
         let (_, wrong) = Settings::read(&[], Some(Path::new("/nowhere.toml")), Vec::new());
         assert_eq!(wrong[0].found, "not there");
+    }
+
+    #[test]
+    fn the_documented_settings_are_those_that_are_read() {
+        let mut reader = Reader {
+            values: BTreeMap::new(),
+            wrong: Vec::new(),
+            known: Vec::new(),
+        };
+        Settings::read_from(&mut reader);
+        let rows = include_str!("../docs/settings.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `"));
+        let documented: Vec<_> = rows.map(|row| row.split('`').next().unwrap()).collect();
+        let mut known = reader.known;
+        known.push("dependencies.<name>.url".to_owned());
+        assert_eq!(documented, known);
     }
 }

@@ -82,3 +82,49 @@ impl News {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::events::Event;
+    use std::sync::{OnceLock, Weak};
+
+    fn news(name: &str) -> News {
+        News {
+            kind: "check",
+            name: name.into(),
+            what: What::State { from: "up", to: "down" },
+            detail: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_sink_that_brings_news_itself_gets_it_next() {
+        let seen: Arc<Mutex<Vec<String>>> = Arc::default();
+        let itself: Arc<OnceLock<Weak<Announcer>>> = Arc::default();
+        let (sees, knows) = (Arc::clone(&seen), Arc::clone(&itself));
+        let announcer = Arc::new(Announcer::new(Events::new(move |event: &Event<'_>| {
+            sees.lock().unwrap().push(event.name.to_owned());
+            if event.name == "first"
+                && let Some(announcer) = knows.get().and_then(Weak::upgrade)
+                && let Ok(mut queue) = announcer.queue.try_lock()
+            {
+                queue.waiting.push_back(news("third"));
+                drop(queue);
+                announcer.send();
+            }
+        })));
+        itself.set(Arc::downgrade(&announcer)).unwrap();
+        announcer.push(news("first"));
+        announcer.push(news("second"));
+        announcer.send();
+        assert_eq!(*seen.lock().unwrap(), ["first", "second", "third"]);
+    }
+
+    #[test]
+    fn news_that_nobody_takes_do_not_pile_up() {
+        let announcer = Announcer::new(Events::default());
+        (0..2 * MOST_WAITING).for_each(|_| announcer.push(news("again")));
+        assert_eq!(announcer.queue().waiting.len(), MOST_WAITING);
+    }
+}

@@ -1,7 +1,6 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
@@ -17,8 +16,6 @@ use crate::web::HttpService;
 const BREATH: Duration = Duration::from_millis(50);
 
 /// Accepts connections until the shutdown closes, each in a task that the shutdown waits for.
-///
-/// What had already connected when it closed is still served: the peers believe that they are connected.
 pub(crate) async fn accept(listener: TcpListener, config: ServerConfig, shutdown: Shutdown, service: impl HttpService) {
     let slots = Arc::new(Semaphore::new(config.max_connections));
     let builder = connection::builder(&config);
@@ -38,10 +35,6 @@ pub(crate) async fn accept(listener: TcpListener, config: ServerConfig, shutdown
             (slot, Ok((stream, peer))) => spawn(stream, peer, slot.ok()),
             (_, Err(error)) => pause(&error).await,
         }
-    }
-    let mut cx = Context::from_waker(Waker::noop());
-    while let Poll::Ready(Ok((stream, peer))) = listener.poll_accept(&mut cx) {
-        spawn(stream, peer, None);
     }
 }
 

@@ -51,17 +51,24 @@ pub(crate) fn is_filter(filter: &str) -> bool {
 }
 
 pub(super) fn event(event: &Event<'_>) {
-    let Event { kind, name, change } = event;
+    let Event { kind, change, .. } = event;
+    let name = said(event.name);
     match change {
         Change::State { from, to, detail } => {
+            let detail = said(detail);
             tracing::info!(target: names::EVENT_LOG, kind, name, from, to, detail, "state changed");
         }
         Change::Finished { result, took, detail } => {
-            let took_ms = millis(*took);
+            let (took_ms, detail) = (millis(*took), said(detail));
             tracing::info!(target: names::EVENT_LOG, kind, name, result, took_ms, detail, "finished");
         }
         Change::Settings => tracing::info!(target: names::EVENT_LOG, kind, name, "settings changed"),
     }
+}
+
+/// Leaves a field out that would say nothing.
+fn said(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 pub(super) fn request(request: &RequestEnded<'_>) {

@@ -18,6 +18,8 @@ pub const REQUEST_DURATION_BUCKETS: [f64; 14] = [
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
 
+/// The target of a service's first and last log lines.
+pub const LOG: &str = "seaworthy";
 /// The target of the one log line a request.
 pub const ACCESS_LOG: &str = "seaworthy::access";
 /// The target of events.

@@ -1,0 +1,96 @@
+//! Broken and oversized requests get a clear answer, and nothing else suffers.
+
+mod support;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get as on_get, post as on_post};
+use support::{Connection, Served, builder, get, send, send_raw};
+
+fn router() -> Router {
+    Router::new()
+        .route("/", on_get(|| async { "ok" }))
+        .route("/read", on_post(|body: String| async { body }))
+}
+
+#[tokio::test]
+async fn broken_requests_get_a_4xx_and_the_service_goes_on() {
+    let served = Served::start(builder().build().unwrap(), router());
+    let many_headers = format!("GET / HTTP/1.1\r\n{}\r\n", "x: y\r\n".repeat(200));
+    let long_header = format!("GET / HTTP/1.1\r\nx: {}\r\n\r\n", "y".repeat(1 << 20));
+    let long_path = format!("GET /{} HTTP/1.1\r\nhost: test\r\n\r\n", "a".repeat(100_000));
+    let cases = [
+        ("GET / HTTP/1.1\r\nbroken header\r\n\r\n".to_owned(), &[400][..]),
+        ("nonsense\r\n\r\n".to_owned(), &[400]),
+        ("POST /read HTTP/1.1\r\ncontent-length: ten\r\n\r\n".to_owned(), &[400]),
+        (
+            "POST /read HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n".to_owned(),
+            &[400],
+        ),
+        (many_headers, &[431]),
+        (long_header, &[431]),
+        (long_path, &[414]),
+    ];
+    for (request, expected) in cases {
+        let start: String = request.chars().take(40).collect();
+        let answer = send_raw(served.addr, &request)
+            .await
+            .unwrap_or_else(|| panic!("no answer to {start:?}"));
+        assert!(expected.contains(&answer.status), "{start:?}: {}", answer.status);
+    }
+    assert_eq!(get(served.addr, "/").await.body, "ok");
+}
+
+#[tokio::test]
+async fn a_body_over_the_default_limit_is_refused_before_it_is_sent() {
+    let served = Served::start(builder().build().unwrap(), router());
+    let head = "POST /read HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: 1000000000\r\n\r\n";
+    let answer = send_raw(served.addr, head).await.unwrap();
+    assert_eq!(answer.status, 413);
+    assert!(answer.body.contains("body larger than 2097152 bytes"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn headers_that_never_end_are_given_up_on() {
+    let served = Served::start(
+        builder().setting("server.header_timeout", "200ms").build().unwrap(),
+        router(),
+    );
+    let mut slow = Connection::open(served.addr).await;
+    slow.write("GET / HTTP/1.1\r\nx: ").await;
+    slow.closed().await;
+}
+
+#[tokio::test]
+async fn further_connections_wait_when_all_are_taken() {
+    let served = Served::start(
+        builder().setting("server.max_connections", "1").build().unwrap(),
+        router(),
+    );
+    let mut first = Connection::open(served.addr).await;
+    first.write("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    first.read_until("\r\n\r\nok").await;
+    let mut second = Connection::open(served.addr).await;
+    second
+        .write("GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n")
+        .await;
+    let answered = tokio::time::timeout(Duration::from_millis(200), second.read_until("200 OK"));
+    answered.await.expect_err("waits for a place");
+    drop(first);
+    assert!(second.closed().await.ends_with("ok"));
+}
+
+#[tokio::test]
+async fn the_admin_plane_answers_only_what_it_knows_and_only_reads() {
+    let served = Served::start(builder().build().unwrap(), router());
+    assert_eq!(get(served.admin, "/nowhere").await.status, 404);
+    for path in ["/metrics", "/inventory", "/readyz"] {
+        let answer = send(served.admin, "POST", path, &[], "").await;
+        assert_eq!(
+            (answer.status, answer.header("allow")),
+            (405, Some("GET, HEAD")),
+            "{path}"
+        );
+    }
+}
