@@ -10,8 +10,9 @@ use futures_util::stream;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
+use seaworthy::outcome::Outcome;
 use seaworthy::timeout::{Timeout, TimeoutBuilder};
-use seaworthy::web::RequestLimits;
+use seaworthy::web::{RequestLimits, status_of};
 use seaworthy::{Body, BoxError, Part, Reason, Refusal};
 use tokio::time::{Instant, Sleep, sleep};
 use tower::{Layer, ServiceExt, service_fn};
@@ -128,13 +129,13 @@ async fn a_body_whose_pieces_are_always_there_ends_at_the_total_limit() {
         .layer(endless);
     let mut body = service.oneshot(Request::<Body>::default()).await.unwrap().into_body();
     let start = Instant::now();
-    let error = loop {
+    let mut error = None;
+    while error.is_none() && start.elapsed() < 10 * SECOND {
         // The reader takes its time; the body never has to be waited for.
         sleep(SECOND / 4).await;
-        if let Err(error) = body.frame().await.unwrap() {
-            break error;
-        }
-    };
+        error = body.frame().await.unwrap().err();
+    }
+    let error = error.expect("it ends");
     assert_eq!(reason(&error), ("body_elapsed", 2 * SECOND));
     assert_eq!(start.elapsed(), 2 * SECOND);
 }
@@ -191,6 +192,40 @@ async fn a_declared_stream_outlives_the_deadline() {
     let mut request = Request::<Body>::default();
     request.extensions_mut().insert(limits);
     let read = read_trickle(builder().body_total(SECOND).body_idle(SECOND), 2 * SECOND, request);
+    tokio::time::timeout(60 * SECOND, read)
+        .await
+        .expect_err("still streams");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_who_falls_silent_is_told_so_and_the_service_is_not_blamed() {
+    let inner = service_fn(|request: Request<Body>| async {
+        request.into_body().collect().await?;
+        Ok::<_, BoxError>(Response::new(Body::empty()))
+    });
+    let service = builder()
+        .body_idle(SECOND / 4)
+        .build()
+        .unwrap()
+        .http_layer()
+        .layer(inner);
+    let start = Instant::now();
+    let error = service
+        .oneshot(Request::new(Trickle::new(SECOND / 2)))
+        .await
+        .unwrap_err();
+    assert_eq!(reason(&error), ("request_body_idle", SECOND / 4));
+    assert_eq!(start.elapsed(), SECOND / 4);
+    let refusal = Refusal::find(error.as_ref()).unwrap();
+    assert_eq!(
+        (status_of(refusal).as_u16(), refusal.outcome()),
+        (408, Outcome::Ignored)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_makes_progress_is_not_silent() {
+    let read = read_trickle(builder().body_idle(SECOND), SECOND * 9 / 10, Request::default());
     tokio::time::timeout(60 * SECOND, read)
         .await
         .expect_err("still streams");

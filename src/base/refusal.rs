@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -48,6 +49,8 @@ pub enum Part {
     Body,
     /// The silence between two pieces of a body.
     Idle,
+    /// The silence between two pieces of the caller's request body.
+    RequestIdle,
 }
 
 impl Refusal {
@@ -67,7 +70,9 @@ impl Refusal {
             if let Some(refusal) = error.downcast_ref() {
                 return Some(refusal);
             }
-            next = error.source();
+            // An I/O error passes for the error in it and gives that one's source as its own.
+            let inside = error.downcast_ref().and_then(io::Error::get_ref);
+            next = inside.map_or_else(|| error.source(), |inside| Some(inside));
         }
         None
     }
@@ -96,7 +101,7 @@ impl Refusal {
     pub fn outcome(&self) -> Outcome {
         match self.reason {
             Reason::Elapsed {
-                part: Part::RequestBody,
+                part: Part::RequestBody | Part::RequestIdle,
                 ..
             }
             | Reason::BodyTooLarge { .. } => Outcome::Ignored,
@@ -118,6 +123,10 @@ impl Reason {
             } => "request_body_elapsed",
             Self::Elapsed { part: Part::Body, .. } => "body_elapsed",
             Self::Elapsed { part: Part::Idle, .. } => "body_idle",
+            Self::Elapsed {
+                part: Part::RequestIdle,
+                ..
+            } => "request_body_idle",
             Self::BodyTooLarge { .. } => "body_too_large",
         }
     }
@@ -142,6 +151,10 @@ impl fmt::Display for Reason {
                 limit,
                 part: Part::Idle,
             } => write!(f, "body silent for {limit:?}"),
+            Self::Elapsed {
+                limit,
+                part: Part::RequestIdle,
+            } => write!(f, "request body silent for {limit:?}"),
             Self::BodyTooLarge { limit } => write!(f, "body larger than {limit} bytes"),
         }
     }
@@ -190,9 +203,13 @@ mod tests {
     fn a_refusal_is_found_however_deep_it_is_wrapped() {
         let reason = Reason::BodyTooLarge { limit: 3 };
         let refusal = Refusal::new("limit", "in".into(), reason);
-        let wrapped = std::io::Error::other(Guarded::<std::io::Error>::Refused(refusal.clone()));
+        let wrapped = io::Error::other(Guarded::<io::Error>::Refused(refusal.clone()));
         let wrapped: Box<dyn Error> = Box::new(Guarded::Inner(wrapped));
         assert_eq!(Refusal::find(wrapped.as_ref()), Some(&refusal));
-        assert_eq!(Refusal::find(&std::io::Error::other("other")), None);
+        assert_eq!(
+            Refusal::find(&io::Error::other(io::Error::other(refusal.clone()))),
+            Some(&refusal)
+        );
+        assert_eq!(Refusal::find(&io::Error::other("other")), None);
     }
 }

@@ -27,7 +27,7 @@ pub struct RequestEnded<'a> {
     pub took: Duration,
 }
 
-/// Receives the beginning and the end of every request; must not block.
+/// Receives the beginning and the end of every request; must not block. A panic in it is caught and dropped.
 pub trait RequestSink: Send + Sync + 'static {
     /// Takes note of a request that begins.
     fn began(&self, method: &'static str, scheme: &'static str);

@@ -1,8 +1,11 @@
 use std::future::{Future, pending};
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::handle::Shutdown;
 use super::hooks;
@@ -21,7 +24,8 @@ impl Shutdown {
     ///
     /// # Cancellation
     ///
-    /// Dropping the future leaves the shutdown in the phase in which it is; nothing more is waited for or cut.
+    /// Dropping the future leaves the shutdown in the phase in which it is; nothing more is waited for or cut, and the
+    /// hook that runs is dropped.
     pub async fn drive(&self, runtime: &Handle) -> Drained {
         self.drive_until(runtime, pending()).await
     }
@@ -45,14 +49,15 @@ impl Shutdown {
     }
 
     /// Leads through all phases; `interrupt` ends the waits early.
-    async fn drive_until(&self, runtime: &Handle, interrupt: impl Future<Output = Cause>) -> Drained {
+    pub(super) async fn drive_until(&self, runtime: &Handle, interrupt: impl Future<Output = Cause>) -> Drained {
         let cause = self.requested().await;
         let start = self.clock().now();
         let mut drained = Drained::default();
+        let undone = Arc::default();
         drained.interrupted = tokio::select! {
             () = async {
                 self.hold_and_drain(cause, &mut drained).await;
-                self.run_hooks(runtime, &mut drained).await;
+                self.run_hooks(runtime, &undone, &mut drained).await;
             } => None,
             cause = interrupt => Some(cause),
         };
@@ -60,6 +65,8 @@ impl Shutdown {
             self.stop_accepting();
             self.cut_into(&mut drained);
         }
+        // Those that nobody has taken never had their turn.
+        drained.hooks_failed = undone.load(Ordering::SeqCst) + self.take_hooks().len();
         drained.took = self.clock().now() - start;
         self.enter_phase(Phase::Stopped, "");
         drained
@@ -88,26 +95,35 @@ impl Shutdown {
         self.finish(Phase::Draining, start, if whole { "done" } else { "cut" });
     }
 
-    async fn run_hooks(&self, runtime: &Handle, drained: &mut Drained) {
+    async fn run_hooks(&self, runtime: &Handle, undone: &Arc<AtomicUsize>, drained: &mut Drained) {
         let start = self.clock().now();
         self.enter_phase(Phase::Hooks, "");
         let hooks = self.take_hooks();
-        let (all, limit) = (hooks.len(), self.config().hooks);
-        // Also without hooks: whether this task ends is what tells a stalled runtime.
-        let task = runtime.spawn(hooks::run(hooks, limit, self.clock().clone(), self.events().clone()));
+        let limit = self.config().hooks;
+        undone.store(hooks.len(), Ordering::SeqCst);
+        let run = hooks::run(
+            hooks,
+            limit,
+            self.clock().clone(),
+            self.events().clone(),
+            Arc::clone(undone),
+        );
+        // Also without hooks: whether this task ends is what tells a stalled runtime. It ends with the drive.
+        let task = AbortOnDropHandle::new(runtime.spawn(run));
         tokio::select! {
             biased;
-            failed = task => drained.hooks_failed = failed.unwrap_or(all),
-            () = sleep(limit + STALL) => {
-                drained.hooks_failed = all;
-                drained.stalled = true;
-            }
+            _ = task => {}
+            () = sleep(limit + STALL) => drained.stalled = true,
         }
         self.finish(Phase::Hooks, start, if drained.stalled { "stalled" } else { "done" });
     }
 
     fn cut_into(&self, drained: &mut Drained) {
-        [drained.requests_cut, drained.connections_cut, drained.tasks_cut] = self.cut();
+        // What was cut before stays counted when a signal cuts again.
+        let [requests, connections, tasks] = self.cut();
+        drained.requests_cut = drained.requests_cut.max(requests);
+        drained.connections_cut = drained.connections_cut.max(connections);
+        drained.tasks_cut = drained.tasks_cut.max(tasks);
     }
 
     fn finish(&self, phase: Phase, start: Instant, result: &'static str) {

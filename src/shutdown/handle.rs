@@ -1,6 +1,7 @@
 use std::fmt;
 use std::future::Future;
 use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -100,7 +101,7 @@ impl Shutdown {
 
     /// Adds what is to be done at the very beginning, before anything waits; such as `health.drain()`.
     ///
-    /// It is called by whoever drives the shutdown and must not block.
+    /// It is called by whoever drives the shutdown and must not block. A panic in it is caught and dropped.
     pub fn on_begin(&self, callback: impl FnOnce() + Send + 'static) {
         lock(&self.0.on_begin).push(Box::new(callback));
     }
@@ -161,7 +162,10 @@ impl Shutdown {
 
     pub(super) fn unready(&self) {
         let callbacks = mem::take(&mut *lock(&self.0.on_begin));
-        callbacks.into_iter().for_each(|callback| callback());
+        for callback in callbacks {
+            // The user's code: whatever it does, the shutdown goes on.
+            let _ = catch_unwind(AssertUnwindSafe(callback));
+        }
     }
 
     pub(super) fn stop_accepting(&self) {
@@ -171,9 +175,10 @@ impl Shutdown {
         self.0.draining.cancel();
     }
 
-    /// Waits until nothing is left: no task, no connection that a task has accepted, no request that came over one.
+    /// Waits until nothing is left.
     pub(super) async fn idle(&self) {
-        while self.trackers().iter().any(|tracker| !tracker.is_empty()) {
+        // Again as long as something has come while another was waited for, as on a connection kept alive.
+        while self.trackers().into_iter().any(|tracker| !tracker.is_empty()) {
             for tracker in self.trackers() {
                 tracker.wait().await;
             }

@@ -1,7 +1,10 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
+
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::base::clock::{Clock, later, sleep_until};
 use crate::base::error::BoxError;
@@ -23,22 +26,22 @@ impl Hook {
     {
         Self {
             name,
-            run: Box::new(|| Box::pin(run())),
+            // Not called before it is polled, in a task of its own: it may panic where it makes its future.
+            run: Box::new(|| Box::pin(async { run().await })),
         }
     }
 }
 
-/// Runs hooks, the last one first, all within `limit`; returns how many failed.
+/// Runs hooks, the last one first, all within `limit`; each that succeeds is taken off `undone`.
 ///
 /// What is left of the time is shared out evenly, so that one hung hook does not cost the others their turn.
-pub(super) async fn run(mut hooks: Vec<Hook>, limit: Duration, clock: Clock, events: Events) -> usize {
+pub(super) async fn run(mut hooks: Vec<Hook>, limit: Duration, clock: Clock, events: Events, undone: Arc<AtomicUsize>) {
     let end = later(clock.now(), limit);
-    let mut failed = 0;
     while let Some(hook) = hooks.pop() {
         let start = clock.now();
         let share = end.saturating_duration_since(start) / u32::try_from(hooks.len() + 1).unwrap_or(u32::MAX);
-        // A task of its own, so that a panic ends this hook alone.
-        let mut task = tokio::spawn((hook.run)());
+        // A task of its own, so that a panic ends this hook alone; it ends with this one.
+        let mut task = AbortOnDropHandle::new(tokio::spawn((hook.run)()));
         let result = tokio::select! {
             result = &mut task => match result {
                 Ok(Ok(())) => Ok(()),
@@ -50,7 +53,7 @@ pub(super) async fn run(mut hooks: Vec<Hook>, limit: Duration, clock: Clock, eve
                 Err(format!("not done within {share:?}"))
             }
         };
-        failed += usize::from(result.is_err());
+        undone.fetch_sub(usize::from(result.is_ok()), Ordering::SeqCst);
         let (result, detail) = match &result {
             Ok(()) => ("done", ""),
             Err(why) => ("failed", why.as_str()),
@@ -65,5 +68,4 @@ pub(super) async fn run(mut hooks: Vec<Hook>, limit: Duration, clock: Clock, eve
             },
         );
     }
-    failed
 }

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::mem;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -111,9 +111,11 @@ impl Body {
         self.riders.push(Box::new(rider));
     }
 
-    /// Enters `span` whenever the body is polled.
+    /// Enters `span` whenever the body is polled, unless an inner layer has set its own, which knows more.
     pub(crate) fn set_span(&mut self, span: Span) {
-        self.span = Some(span);
+        if self.span.as_ref().is_none_or(Span::is_disabled) {
+            self.span = Some(span);
+        }
     }
 
     /// Makes a panic in the source an error of this body, so that it ends this response alone.
@@ -129,11 +131,18 @@ impl Body {
                 self.source = Source::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Source::Stream(stream) if self.catches_panics => {
-                catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll_frame(cx)))
-                    .unwrap_or_else(|_| Poll::Ready(Some(Err(Box::new(BodyPanicked)))))
+            Source::Stream(stream) => {
+                let polled = catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll_frame(cx)));
+                polled.unwrap_or_else(|panic| {
+                    let error: BoxError = Box::new(BodyPanicked);
+                    if !self.catches_panics {
+                        // The riders must not take it for a body that was dropped.
+                        self.end(End::Failed(&error));
+                        resume_unwind(panic);
+                    }
+                    Poll::Ready(Some(Err(error)))
+                })
             }
-            Source::Stream(stream) => stream.as_mut().poll_frame(cx),
         }
     }
 
@@ -202,7 +211,8 @@ impl Drop for Body {
         if !self.riders.is_empty() {
             let span = self.span.take();
             let _entered = span.as_ref().map(Span::enter);
-            let complete = http_body::Body::is_end_stream(self);
+            // A server that has written all that was announced need not ask whether there is more.
+            let complete = http_body::Body::is_end_stream(self) || http_body::Body::size_hint(self).exact() == Some(0);
             self.end(if complete { End::Complete } else { End::Dropped });
         }
     }
@@ -277,3 +287,6 @@ impl<B: http_body::Body<Data = Bytes, Error: Into<BoxError>>> http_body::Body fo
         self.body.size_hint()
     }
 }
+
+#[cfg(test)]
+mod tests;

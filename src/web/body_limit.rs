@@ -15,6 +15,7 @@ use super::body::{Body, Rider};
 use super::fault::Fault;
 use super::limits::RequestLimits;
 use crate::base::error::BoxError;
+use crate::base::ready::Call;
 use crate::base::refusal::{Reason, Refusal};
 
 /// Refuses request bodies over a number of bytes.
@@ -51,6 +52,8 @@ impl<S> Layer<S> for BodyLimitLayer {
 }
 
 /// The tower shell of a [`BodyLimitLayer`].
+///
+/// It is always ready: the wait for the inner service happens in the future, so that a refusal holds no place in it.
 #[derive(Clone, Debug)]
 pub struct BodyLimitService<S> {
     inner: S,
@@ -59,15 +62,15 @@ pub struct BodyLimitService<S> {
 
 impl<S, ReqB, ResB> Service<Request<ReqB>> for BodyLimitService<S>
 where
-    S: Service<Request<Body>, Response = Response<ResB>, Error: Into<BoxError>>,
+    S: Service<Request<Body>, Response = Response<ResB>, Error: Into<BoxError>> + Clone,
     ReqB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = S::Response;
     type Error = BoxError;
-    type Future = BodyLimitFuture<S::Future>;
+    type Future = BodyLimitFuture<S>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.inner.poll_ready(cx).map_err(Into::into)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
@@ -96,7 +99,7 @@ where
             });
         }
         BodyLimitFuture {
-            response: Some(self.inner.call(request)),
+            response: Some(Call::new(&mut self.inner, request)),
             fault,
         }
     }
@@ -122,16 +125,18 @@ impl Rider for Count {
 
 pin_project! {
     /// The response of a service inside a [`BodyLimitLayer`].
-    #[derive(Debug)]
-    pub struct BodyLimitFuture<F> {
+    pub struct BodyLimitFuture<S>
+    where
+        S: Service<Request<Body>>,
+    {
         #[pin]
-        response: Option<F>,
+        response: Option<Call<S, Request<Body>>>,
         fault: Option<Fault>,
     }
 }
 
-impl<F: Future<Output = Result<T, E>>, T, E: Into<BoxError>> Future for BodyLimitFuture<F> {
-    type Output = Result<T, BoxError>;
+impl<S: Service<Request<Body>, Error: Into<BoxError>>> Future for BodyLimitFuture<S> {
+    type Output = Result<S::Response, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();

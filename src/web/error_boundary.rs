@@ -113,20 +113,13 @@ where
         let Some(call) = this.call.as_mut().as_pin_mut() else {
             return Poll::Ready(Ok(panicked(id)));
         };
-        match catch_unwind(AssertUnwindSafe(|| call.poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(Ok(response))) => {
-                let mut response = response.map(Body::new);
-                response.body_mut().catch_panics();
-                Poll::Ready(Ok(response))
-            }
-            Ok(Poll::Ready(Err(error))) => Poll::Ready(Ok(failed(&error.into(), id))),
-            Err(_) => {
-                // What panicked must not be polled again, and what it holds is given back now.
-                this.call.set(None);
-                Poll::Ready(Ok(panicked(id)))
-            }
-        }
+        // What shows an error and what measures a body is the user's code, too.
+        let polled = catch_unwind(AssertUnwindSafe(|| call.poll(cx).map(|result| answer(result, id))));
+        polled.map(|polled| polled.map(Ok)).unwrap_or_else(|_| {
+            // What panicked must not be polled again, and what it holds is given back now.
+            this.call.set(None);
+            Poll::Ready(Ok(panicked(id)))
+        })
     }
 }
 
@@ -135,6 +128,21 @@ where
 pub(crate) struct Panicked;
 
 const INNER: &str = "the service failed; the request id names the log's lines about it";
+
+fn answer<B, E>(result: Result<Response<B>, E>, id: Option<&RequestId>) -> Response<Body>
+where
+    B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    E: Into<BoxError>,
+{
+    match result {
+        Ok(response) => {
+            let mut response = response.map(Body::new);
+            response.body_mut().catch_panics();
+            response
+        }
+        Err(error) => failed(&error.into(), id),
+    }
+}
 
 fn failed(error: &BoxError, id: Option<&RequestId>) -> Response<Body> {
     if let Some(refusal) = Refusal::find(error.as_ref()) {

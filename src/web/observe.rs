@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
 use http::{Method, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -84,11 +86,11 @@ where
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let record = Record::begin(Arc::clone(&self.layer.sink), &request);
+        let mut record = Record::begin(Arc::clone(&self.layer.sink), &request);
         let route = record.route.as_ref().map_or(UNDECLARED, |route| &*route.0);
         let id = request.extensions().get::<RequestId>().map(RequestId::as_str);
         let span = tracing::info_span!("request", request_id = id, method = record.method, route);
-        let response = span.in_scope(|| self.inner.call(request));
+        let response = span.in_scope(|| record.guard(|| self.inner.call(request)));
         ObserveFuture {
             response,
             span,
@@ -110,9 +112,7 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             let _entered = this.span.enter();
-            if let Some(mut record) = this.record.take() {
-                record.end(Outcome::Ignored, Some(CANCELLED));
-            }
+            drop(this.record.take());
         }
     }
 }
@@ -127,7 +127,10 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let _entered = this.span.enter();
-        let response = ready!(this.response.poll(cx));
+        let Some(record) = this.record.as_mut() else {
+            return Poll::Pending;
+        };
+        let response = ready!(record.guard(|| this.response.poll(cx)));
         let Some(mut record) = this.record.take() else {
             return Poll::Pending;
         };
@@ -139,7 +142,7 @@ where
             }
         };
         record.head(&response);
-        if response.body().is_stream() && !record.is_head {
+        if response.body().is_stream() && !record.is_bodiless() {
             response.body_mut().set_span(this.span.clone());
             response.body_mut().add_rider(record);
         } else {
@@ -151,7 +154,7 @@ where
 
 const CANCELLED: &str = "cancelled";
 
-/// What is known of a request so far; reported once.
+/// What is known of a request so far; reported once, when it is dropped if not before.
 struct Record {
     sink: Arc<dyn RequestSink>,
     start: Instant,
@@ -162,12 +165,16 @@ struct Record {
     status: Option<StatusCode>,
     refusal: Option<Refusal>,
     panicked: bool,
+    /// How many bytes of the body must still pass before all that the head announced has.
+    announced: Option<u64>,
+    told: bool,
 }
 
 impl Record {
     fn begin<B>(sink: Arc<dyn RequestSink>, request: &Request<B>) -> Self {
         let (method, scheme) = (method_label(request.method()), "http");
-        sink.began(method, scheme);
+        // The user's code: whatever it does, the request goes on.
+        let _ = catch_unwind(AssertUnwindSafe(|| sink.began(method, scheme)));
         Self {
             sink,
             start: Clock::default().now(),
@@ -178,17 +185,36 @@ impl Record {
             status: None,
             refusal: None,
             panicked: false,
+            announced: None,
+            told: false,
         }
+    }
+
+    /// Runs the user's code; if that panics, the record that is left behind says so.
+    fn guard<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        self.panicked = true;
+        let done = run();
+        self.panicked = false;
+        done
     }
 
     fn head<B>(&mut self, response: &Response<B>) {
         self.status = Some(response.status());
         self.refusal = response.extensions().get().cloned();
         self.panicked = response.extensions().get::<Panicked>().is_some();
+        let length = response.headers().get(CONTENT_LENGTH);
+        self.announced = length.and_then(|length| length.to_str().ok()?.parse().ok());
+    }
+
+    /// Returns whether no body follows the head, whatever the service has given.
+    fn is_bodiless(&self) -> bool {
+        let status = self.status;
+        self.is_head || status == Some(StatusCode::NO_CONTENT) || status == Some(StatusCode::NOT_MODIFIED)
     }
 
     fn end(&mut self, outcome: Outcome, error: Option<&str>) {
-        self.sink.ended(&RequestEnded {
+        self.told = true;
+        let ended = RequestEnded {
             method: self.method,
             route: self.route.as_ref().map_or(UNDECLARED, |route| &*route.0),
             scheme: self.scheme,
@@ -197,7 +223,8 @@ impl Record {
             error,
             refusal: self.refusal.as_ref(),
             took: Clock::default().now() - self.start,
-        });
+        };
+        let _ = catch_unwind(AssertUnwindSafe(|| self.sink.ended(&ended)));
     }
 
     /// What the head alone says, if that is bad.
@@ -213,26 +240,38 @@ impl Record {
 }
 
 impl Rider for Record {
+    fn piece(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.announced = self.announced.map(|left| left.saturating_sub(bytes as u64));
+        Ok(())
+    }
+
     fn ended(&mut self, end: End<'_>) {
-        let refused = match end {
-            End::Failed(error) => Refusal::find(error.as_ref()).cloned(),
-            _ => None,
-        };
-        let refused_body = refused.is_some();
-        self.refusal = refused.or(self.refusal.take());
-        let head_error = self.head_error();
         let failed = self.status.is_some_and(|status| status.is_server_error());
-        let (outcome, error) = match (end, &head_error) {
-            (End::Failed(_), Some(error)) if refused_body => (Outcome::Failure, Some(error.as_str())),
-            (End::Failed(error), _) if error.is::<BodyPanicked>() => (Outcome::Failure, Some("panic")),
-            (End::Failed(_), _) => (Outcome::Failure, Some("body")),
-            (End::Dropped, _) => (Outcome::Ignored, Some(CANCELLED)),
-            (End::Complete, error) => (
-                if failed { Outcome::Failure } else { Outcome::Success },
-                error.as_deref(),
-            ),
-        };
-        self.end(outcome, error);
+        let head = if failed { Outcome::Failure } else { Outcome::Success };
+        match end {
+            End::Failed(error) => match Refusal::find(error.as_ref()) {
+                Some(refusal) => {
+                    let refusal = self.refusal.insert(refusal.clone());
+                    let (outcome, label) = (refusal.outcome(), refusal.reason().label());
+                    self.end(outcome, Some(label));
+                }
+                None if error.is::<BodyPanicked>() => self.end(Outcome::Failure, Some("panic")),
+                None => self.end(Outcome::Failure, Some("body")),
+            },
+            // A server drops a body that has given all it announced; one that has failed already has no more to tell.
+            End::Dropped if self.announced != Some(0) && !failed => self.end(Outcome::Ignored, Some(CANCELLED)),
+            End::Complete | End::Dropped => self.end(head, self.head_error().as_deref()),
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        match (self.told, self.panicked) {
+            (true, _) => {}
+            (false, true) => self.end(Outcome::Failure, Some("panic")),
+            (false, false) => self.end(Outcome::Ignored, Some(CANCELLED)),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::base::refusal::{Part, Reason, Refusal};
 pub fn status_of(refusal: &Refusal) -> StatusCode {
     match refusal.reason() {
         Reason::Elapsed {
-            part: Part::RequestBody,
+            part: Part::RequestBody | Part::RequestIdle,
             ..
         } => StatusCode::REQUEST_TIMEOUT,
         Reason::Elapsed { .. } => StatusCode::GATEWAY_TIMEOUT,

@@ -10,14 +10,19 @@ use crate::base::refusal::Part;
 #[derive(Clone, Debug)]
 pub(crate) struct BodyWatch {
     total: Option<(Instant, Elapsed)>,
-    idle: Option<Duration>,
+    idle: Option<Elapsed>,
     waiting_since: Option<Instant>,
 }
 
 impl BodyWatch {
-    /// Watches a body that must end `total` after `start` (blamed on `part`) and never be silent for `idle`.
+    /// Watches a body that must end `total` after `start` and never be silent for `idle`; `part` says whose body it is.
     pub(crate) fn new(start: Instant, total: Option<Duration>, idle: Option<Duration>, part: Part) -> Self {
         let total = total.map(|limit| (later(start, limit), Elapsed { limit, part }));
+        let part = match part {
+            Part::RequestBody => Part::RequestIdle,
+            _ => Part::Idle,
+        };
+        let idle = idle.map(|limit| Elapsed { limit, part });
         Self {
             total,
             idle,
@@ -42,15 +47,7 @@ impl BodyWatch {
     /// Takes note that there is nothing yet: until when to wait (`None`: for ever), or which limit has passed.
     pub(crate) fn wait(&mut self, now: Instant) -> Result<Option<Instant>, Elapsed> {
         let since = *self.waiting_since.get_or_insert(now);
-        let idle = self.idle.map(|limit| {
-            (
-                later(since, limit),
-                Elapsed {
-                    limit,
-                    part: Part::Idle,
-                },
-            )
-        });
+        let idle = self.idle.map(|elapsed| (later(since, elapsed.limit), elapsed));
         match [self.total, idle].into_iter().flatten().min_by_key(|(end, _)| *end) {
             Some((end, elapsed)) if now >= end => Err(elapsed),
             first => Ok(first.map(|(end, _)| end)),

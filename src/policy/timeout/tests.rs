@@ -20,6 +20,7 @@ struct Model {
     total: Option<Duration>,
     idle: Option<Duration>,
     start: Instant,
+    part: Part,
     history: Vec<(Instant, Step)>,
 }
 
@@ -34,22 +35,20 @@ impl Model {
     }
 
     fn ends(&self) -> Vec<(Instant, Elapsed)> {
-        let total = self.total.map(|limit| {
-            (
-                self.start + limit,
-                Elapsed {
-                    limit,
-                    part: Part::Body,
-                },
-            )
-        });
+        let total = self
+            .total
+            .map(|limit| (self.start + limit, Elapsed { limit, part: self.part }));
         let idle = self.idle.zip(self.silent_since());
         let idle = idle.map(|(limit, since)| {
             (
                 since + limit,
                 Elapsed {
                     limit,
-                    part: Part::Idle,
+                    part: if self.part == Part::Body {
+                        Part::Idle
+                    } else {
+                        Part::RequestIdle
+                    },
                 },
             )
         });
@@ -78,10 +77,15 @@ fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
 
 proptest! {
     #[test]
-    fn the_body_watch_agrees_with_the_obvious_model(total in limit(), idle in limit(), steps in steps()) {
+    fn the_body_watch_agrees_with_the_obvious_model(
+        total in limit(),
+        idle in limit(),
+        part in prop_oneof![Just(Part::Body), Just(Part::RequestBody)],
+        steps in steps(),
+    ) {
         let start = Clock::default().now();
-        let mut model = Model { total, idle, start, history: Vec::new() };
-        let mut watch = BodyWatch::new(start, total, idle, Part::Body);
+        let mut model = Model { total, idle, start, part, history: Vec::new() };
+        let mut watch = BodyWatch::new(start, total, idle, part);
         let mut now = start;
         for (pause, step) in steps {
             now += Duration::from_millis(pause);

@@ -1,0 +1,126 @@
+//! The id of every request and response.
+
+#![cfg(feature = "http")]
+
+use std::convert::Infallible;
+
+use futures_util::FutureExt;
+use http::{Request, Response};
+use seaworthy::web::{ErrorBoundaryLayer, RequestId, RequestIdLayer};
+use seaworthy::{Body, BoxError};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+mod web_support;
+use web_support::{PanicsInCall, Unready, dropped_at_every_poll, one_at_a_time, poll_once, request, text};
+
+/// Answers with the id it saw, under a header of its own too.
+async fn echo(request: Request<Body>) -> Result<Response<Body>, Infallible> {
+    let id = request.extensions().get::<RequestId>().unwrap().to_string();
+    let mut response = Response::new(Body::from(id));
+    response
+        .headers_mut()
+        .insert("x-request-id", "the-services-own".parse().unwrap());
+    Ok(response)
+}
+
+/// Sends an id and returns the one that the service saw, which must be the response's only one.
+async fn exchange(layer: RequestIdLayer, sent: Option<&[u8]>) -> String {
+    let mut request = request();
+    if let Some(sent) = sent {
+        let header = http::HeaderValue::from_bytes(sent).unwrap();
+        request.headers_mut().insert("x-request-id", header);
+    }
+    let response = layer.layer(service_fn(echo)).oneshot(request).await.unwrap();
+    let ids: Vec<_> = response
+        .headers()
+        .get_all("x-request-id")
+        .into_iter()
+        .cloned()
+        .collect();
+    let seen = text(response).await;
+    assert_eq!(ids, [seen.as_str()]);
+    seen
+}
+
+#[tokio::test]
+async fn every_request_gets_an_id_of_its_own_and_its_response_the_same() {
+    let one = exchange(RequestIdLayer::default(), None).await;
+    let other = exchange(RequestIdLayer::default(), None).await;
+    assert_eq!(one.len(), 36);
+    assert_ne!(one, other);
+}
+
+#[tokio::test]
+async fn an_id_from_a_caller_who_is_not_trusted_is_not_taken() {
+    assert_ne!(exchange(RequestIdLayer::default(), Some(b"mine")).await, "mine");
+}
+
+#[tokio::test]
+async fn a_trusted_callers_id_is_taken_if_it_is_valid() {
+    let trusting = RequestIdLayer::default().trust_callers(true);
+    let longest = "a".repeat(128);
+    for good in ["mine", longest.as_str()] {
+        assert_eq!(exchange(trusting, Some(good.as_bytes())).await, good);
+    }
+    for bad in [
+        &b""[..],
+        b"a b",
+        b"<script>",
+        b"\xff\xfe",
+        b"a\tb",
+        "a".repeat(129).as_bytes(),
+    ] {
+        assert_eq!(exchange(trusting, Some(bad)).await.len(), 36, "{bad:?} was taken");
+    }
+}
+
+#[tokio::test]
+async fn the_answer_to_a_panic_carries_the_id_too() {
+    let inner = ErrorBoundaryLayer::new().layer(PanicsInCall);
+    let response = RequestIdLayer::default().layer(inner).oneshot(request()).await.unwrap();
+    assert!(response.headers().contains_key("x-request-id"));
+    let alone = RequestIdLayer::default().layer(PanicsInCall);
+    assert!(tokio::spawn(alone.oneshot(request())).await.unwrap_err().is_panic());
+}
+
+#[tokio::test]
+async fn an_error_passes_as_it_is() {
+    let fails = service_fn(|_: Request<Body>| async { Err::<Response<Body>, BoxError>("as it is".into()) });
+    let error = RequestIdLayer::default()
+        .layer(fails)
+        .oneshot(request())
+        .await
+        .unwrap_err();
+    assert_eq!(error.to_string(), "as it is");
+    assert!(
+        RequestIdLayer::default()
+            .layer(Unready::Fails)
+            .oneshot(request())
+            .await
+            .is_err()
+    );
+}
+
+#[tokio::test]
+async fn readiness_passes_and_a_readied_clone_that_is_dropped_gives_its_place_back() {
+    let (places, inner) = one_at_a_time();
+    let mut service = RequestIdLayer::default().layer(inner);
+    service.ready().await.unwrap();
+    assert_eq!(places.available_permits(), 0);
+    assert!(service.clone().ready().now_or_never().is_none(), "a clone has no place");
+    drop(service);
+    assert_eq!(places.available_permits(), 1);
+}
+
+#[tokio::test]
+async fn a_dropped_call_gives_its_place_back() {
+    let (places, inner) = one_at_a_time();
+    let mut service = RequestIdLayer::default().layer(inner);
+    let start = || {
+        assert!(poll_once(std::pin::pin!(service.ready())).is_ready());
+        service.call(request())
+    };
+    dropped_at_every_poll(start, |polls| {
+        assert_eq!(places.available_permits(), 1, "after {polls} polls")
+    });
+}
