@@ -28,6 +28,8 @@ pub(super) struct Guarded<S> {
     /// Runs while the peer takes nothing.
     stall: Option<Pin<Box<Sleep>>>,
     cut: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Whether the cut has been logged.
+    told: bool,
 }
 
 /// Bytes that were read before and are to be read again.
@@ -56,15 +58,22 @@ impl<S> Guarded<S> {
             write_timeout,
             stall: None,
             cut,
+            told: false,
         }
     }
 
     fn check_cut(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         match self.cut.as_mut().poll(cx) {
-            Poll::Ready(()) => Err(io::Error::new(
-                ErrorKind::ConnectionAborted,
-                "cut at the drain's deadline",
-            )),
+            Poll::Ready(()) => {
+                // Whoever drives the connection is dropped before; only a user who has taken it over comes here.
+                if !std::mem::replace(&mut self.told, true) {
+                    tracing::warn!(kind = "upgraded", "connection cut at the drain's deadline");
+                }
+                Err(io::Error::new(
+                    ErrorKind::ConnectionAborted,
+                    "cut at the drain's deadline",
+                ))
+            }
             Poll::Pending => Ok(()),
         }
     }
