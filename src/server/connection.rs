@@ -59,13 +59,15 @@ impl Server {
         let activity = Arc::new(Activity::new());
         let cut = self.shutdown.cut_token();
         let serving = self.speak(stream, peer, place, service, Arc::clone(&activity));
+        let cut = async {
+            cut.cancelled().await;
+            let kind = kind(&activity.facts());
+            tracing::warn!(%peer, kind, "connection cut at the drain's deadline");
+        };
         tokio::select! {
             // Before the socket notices it, which would pass for an end by the peer.
             biased;
-            () = cut.cancelled() => {
-                let kind = kind(&activity.facts());
-                tracing::warn!(%peer, kind, "connection cut at the drain's deadline");
-            }
+            () = cut => {}
             () = serving => {}
         }
     }
