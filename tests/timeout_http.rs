@@ -180,9 +180,7 @@ async fn a_requests_own_deadline_overrides_the_layers() {
     let mut request = Request::<Body>::default();
     request.extensions_mut().insert(limits);
     let start = Instant::now();
-    let error = read_trickle(builder().body_total(SECOND), SECOND / 10, request)
-        .await
-        .unwrap_err();
+    let error = read_trickle(builder(), SECOND / 10, request).await.unwrap_err();
     assert_eq!(reason(&error), ("body_elapsed", 5 * SECOND));
     assert_eq!(start.elapsed(), 5 * SECOND);
 }

@@ -50,8 +50,8 @@
 //!
 //! # Interaction
 //!
-//! `axum::serve(…).with_graceful_shutdown(shutdown.closing())` stops accepting with it, but has no deadline: await it
-//! beside [`Shutdown::drive_by_signals`] and return when that does.
+//! `axum::serve(…).with_graceful_shutdown(shutdown.closing())` stops accepting with it, but has no deadline: spawn it,
+//! await [`Shutdown::drive_by_signals`], and give the server a second after that to send its last bytes.
 
 mod config;
 mod drive;

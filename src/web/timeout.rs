@@ -97,7 +97,7 @@ fn effective(config: &TimeoutConfig, own: RequestLimits) -> TimeoutConfig {
     let mut config = config.clone();
     if let Some(deadline) = own.deadline {
         config.limit = deadline;
-        config.body_total = config.body_total.map(|_| deadline);
+        config.body_total = Some(deadline);
     }
     if own.stream {
         config.body_total = None;
