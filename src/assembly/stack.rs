@@ -1,4 +1,4 @@
-//! The way of a request through an [`App`](super::App).
+//! The way of a request through an [`App`].
 
 use tower::ServiceBuilder;
 
