@@ -44,7 +44,7 @@ fn main() -> ExitCode {
 
         let url = match app.dependency_url("payments") {
             Some(url) => url.clone(),
-            None => upstream::start(&app.tracker(), app.shutdown().draining()).await?,
+            None => upstream::start().await?,
         };
         let payments = Payments::new(&url)?;
         app.inventory().add(payments.timeout().clone());

@@ -8,7 +8,6 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use http::{StatusCode, Uri};
 use seaworthy::BoxError;
-use seaworthy::shutdown::{Draining, Tracker};
 use serde::Deserialize;
 use tokio::net::TcpListener;
 
@@ -33,8 +32,8 @@ enum Mode {
 
 type Shared = Arc<Mutex<Control>>;
 
-/// Starts it on a free port of the loopback interface; it ends with the service.
-pub async fn start(tracker: &Tracker, draining: Draining) -> Result<Uri, BoxError> {
+/// Starts it on a free port of the loopback interface; it ends with the process.
+pub async fn start() -> Result<Uri, BoxError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let url = format!("http://{}/", listener.local_addr()?).parse()?;
     let app = Router::new()
@@ -42,12 +41,8 @@ pub async fn start(tracker: &Tracker, draining: Draining) -> Result<Uri, BoxErro
         .route("/charges", post(answer))
         .route("/control", put(control))
         .with_state(Shared::default());
-    tracker.spawn(async move {
-        tokio::select! {
-            result = axum::serve(listener, app) => drop(result),
-            () = draining.draining() => {}
-        }
-    });
+    // Not tracked: orders in flight need it until the very end of the drain.
+    tokio::spawn(axum::serve(listener, app).into_future());
     Ok(url)
 }
 
