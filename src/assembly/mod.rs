@@ -20,6 +20,7 @@
 
 mod app;
 mod builder;
+mod descriptors;
 mod endpoint;
 mod error;
 mod pulse;

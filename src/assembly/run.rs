@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::runtime::Builder;
 
+use super::descriptors;
 use super::error::AppError;
 use crate::base::error::{BoxError, InvalidSettings};
 use crate::shutdown::Drained;
@@ -29,7 +30,8 @@ pub(super) fn owns_process() -> bool {
 /// | 78 | settings were refused |
 /// | 130, 143 | a second `SIGINT` or `SIGTERM` ended it |
 ///
-/// Work that blocks a thread for ever does not hold the exit. From then on the [`App`](super::App) may end the process,
+/// Work that blocks a thread for ever does not hold the exit. The limit of open files is raised to what the system
+/// allows. From then on the [`App`](super::App) may end the process,
 /// at a second signal or when the runtime hangs.
 pub fn run<F, E>(service: F) -> ExitCode
 where
@@ -37,6 +39,7 @@ where
     E: Into<BoxError>,
 {
     OWNS_PROCESS.store(true, Ordering::Relaxed);
+    descriptors::raise_limit();
     let result = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let result = runtime.block_on(service).map_err(Into::into);

@@ -10,7 +10,7 @@ use config::{Config, Environment, File, FileFormat, Source, Value, ValueKind};
 use http::Uri;
 
 use crate::base::error::InvalidSetting;
-use crate::server::ServerConfig;
+use crate::server::{ServerConfig, Tls};
 use crate::shutdown::ShutdownConfig;
 use crate::telemetry::{LogFormat, is_filter};
 
@@ -80,6 +80,7 @@ impl Settings {
         ] {
             *limit = reader.within(key, Span(*limit), LIMIT).0;
         }
+        server.tls = reader.tls();
         let deadline = reader.within("server.deadline", Span(Duration::from_secs(10)), LIMIT).0;
         let body_limit = reader.within("server.body_limit", 2 << 20, Range(0, 1 << 40));
         let trust_request_id = reader.take("server.trust_request_id", false, "`true` or `false`", |_| true);
@@ -238,6 +239,31 @@ impl Reader {
             words.contains(&word.as_str())
         });
         words.into_iter().find(|known| *known == word).unwrap_or(words[0])
+    }
+
+    fn tls(&mut self) -> Option<Tls> {
+        let file = "the path of a PEM file";
+        let [certificate, key] = ["server.tls_certificate", "server.tls_key"]
+            .map(|key| self.take(key, String::new(), file, |path| !path.is_empty()));
+        match (certificate.is_empty(), key.is_empty()) {
+            (true, true) => None,
+            (false, false) => Tls::load(Path::new(&certificate), Path::new(&key))
+                .map_err(|wrong| self.wrong.push(wrong))
+                .ok(),
+            (_, is_key_missing) => {
+                let missing = if is_key_missing {
+                    "server.tls_key"
+                } else {
+                    "server.tls_certificate"
+                };
+                self.wrong.push(InvalidSetting::new(
+                    missing,
+                    "not set",
+                    "set too, as certificate and key go together",
+                ));
+                None
+            }
+        }
     }
 
     fn dependencies(&mut self) -> BTreeMap<String, Uri> {

@@ -39,7 +39,7 @@ pub(crate) async fn accept(
         };
         // Fails only for a socket that is gone already.
         let _ = stream.set_nodelay(true);
-        tokio::spawn(server.clone().serve(stream, peer, place, service.clone()));
+        tokio::spawn(server.clone().greet(stream, peer, place, service.clone()));
     };
     loop {
         let next = async { (admission.free().await, listener.accept().await) };

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
+use super::tls::Tls;
+
 /// Limits of the connections that a server accepts.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct ServerConfig {
     /// The most connections at one time; further ones wait in the system's backlog.
     pub(crate) max_connections: usize,
@@ -21,6 +23,8 @@ pub(crate) struct ServerConfig {
     pub(crate) idle_timeout: Duration,
     /// When a connection is closed between two requests, however busy it is.
     pub(crate) max_age: Duration,
+    /// Speaks TLS if there is one.
+    pub(crate) tls: Option<Tls>,
 }
 
 impl Default for ServerConfig {
@@ -37,6 +41,7 @@ impl Default for ServerConfig {
             // Longer than the 60 s of common proxies, so that the proxy closes first and no request meets a close.
             idle_timeout: Duration::from_secs(75),
             max_age: Duration::from_secs(60 * 60),
+            tls: None,
         }
     }
 }

@@ -11,6 +11,7 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 
 use super::activity::{Activity, InFlight, Noted};
 use super::admission::Place;
@@ -22,7 +23,7 @@ use super::sniff::{Ended, Protocol, sniff};
 use crate::base::clock::{Clock, sleep_until};
 use crate::base::ready::Call;
 use crate::shutdown::Shutdown;
-use crate::web::{Body, HttpService, PeerAddr};
+use crate::web::{Body, HttpService, PeerAddr, Scheme};
 
 /// What every connection of a server is served with.
 #[derive(Clone)]
@@ -51,8 +52,22 @@ impl Server {
         }
     }
 
+    /// Serves one connection, after its TLS handshake if there is to be one.
+    pub(super) async fn greet(self, stream: TcpStream, peer: SocketAddr, place: Place, service: impl HttpService) {
+        let Some(tls) = self.config.tls.clone() else {
+            return self.serve(stream, peer, place, service).await;
+        };
+        match tls
+            .accept(stream, self.config.tls_handshake_timeout, &self.shutdown.draining())
+            .await
+        {
+            Ok(stream) => self.serve(stream, peer, place, service).await,
+            Err(ended) => self.ended(peer, ended),
+        }
+    }
+
     /// Serves one connection until it ends, by itself or by us.
-    pub(super) async fn serve<S>(self, stream: S, peer: SocketAddr, place: Place, service: impl HttpService)
+    async fn serve<S>(self, stream: S, peer: SocketAddr, place: Place, service: impl HttpService)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -98,10 +113,16 @@ impl Server {
         let io = TokioIo::new(io);
         let service = RefCell::new(service);
         let noting = Arc::clone(&activity);
+        let scheme = if self.config.tls.is_some() {
+            Scheme::Https
+        } else {
+            Scheme::Http
+        };
         let service = service_fn(move |request: Request<Incoming>| {
             let in_flight = InFlight::begin(&noting);
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(PeerAddr(peer));
+            request.extensions_mut().insert(scheme);
             let call = Call::new(&mut *service.borrow_mut(), request);
             async {
                 call.await

@@ -44,6 +44,7 @@ impl Describe for ServerEntry {
             .setting("header_timeout", format!("{:?}", config.header_timeout))
             .setting("write_timeout", format!("{:?}", config.write_timeout))
             .setting("idle_timeout", format!("{:?}", config.idle_timeout))
+            .setting("tls", config.tls.is_some())
             .setting("max_age", format!("{:?}", config.max_age))
             .counter("accepted", counters.accepted.sum());
         let ended = Cause::ALL.into_iter().zip(&counters.ended);

@@ -13,9 +13,15 @@ mod engine;
 mod io;
 mod listen;
 mod sniff;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(not(feature = "tls"))]
+#[path = "no_tls.rs"]
+mod tls;
 
 pub(crate) use accept::accept;
 pub(crate) use config::ServerConfig;
 pub(crate) use counters::{Counters, ServerEntry};
 pub use listen::ListenError;
 pub(crate) use listen::listen;
+pub(crate) use tls::Tls;

@@ -58,11 +58,12 @@ pub(super) async fn sniff(
     ))
 }
 
-async fn within(
-    reading: impl Future<Output = io::Result<()>>,
+/// Waits for something that comes from the peer; while draining not for long.
+pub(super) async fn within<T>(
+    reading: impl Future<Output = io::Result<T>>,
     deadline: impl Future<Output = Cause>,
     draining: &Draining,
-) -> Result<(), Ended> {
+) -> Result<T, Ended> {
     let lingered = async {
         draining.draining().await;
         sleep(LINGER).await;

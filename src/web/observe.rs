@@ -18,6 +18,7 @@ use tracing::Span;
 
 use super::body::{Body, BodyPanicked, End, Rider};
 use super::error_boundary::Panicked;
+use super::peer::Scheme;
 use super::request_id::RequestId;
 use crate::base::clock::Clock;
 use crate::base::error::BoxError;
@@ -172,7 +173,8 @@ struct Record {
 
 impl Record {
     fn begin<B>(sink: Arc<dyn RequestSink>, request: &Request<B>) -> Self {
-        let (method, scheme) = (method_label(request.method()), "http");
+        let scheme = request.extensions().get().copied().unwrap_or(Scheme::Http).label();
+        let method = method_label(request.method());
         // The user's code: whatever it does, the request goes on.
         let _ = catch_unwind(AssertUnwindSafe(|| sink.began(method, scheme)));
         Self {
