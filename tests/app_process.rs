@@ -7,6 +7,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::net::TcpListener;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use axum::routing::get as on_get;
 use axum::{Extension, Router};
@@ -57,7 +58,13 @@ fn block_for_ever<T>() -> T {
 #[ignore = "the process that the tests start"]
 fn child() {
     let code = seaworthy::run(async {
-        let serve = App::builder("child").build()?.serve(router());
+        let app = App::builder("child").build()?;
+        match std::env::var("CHILD_FLUSH").as_deref() {
+            Ok("hangs") => app.shutdown().on_shutdown("flush", pending),
+            Ok("blocks") => app.shutdown().on_shutdown("flush", || async { block_for_ever() }),
+            _ => {}
+        }
+        let serve = app.serve(router());
         // In a task of its own even the end of the shutdown cannot be told once all workers are stuck.
         tokio::spawn(serve)
             .await
@@ -183,6 +190,40 @@ async fn a_stalled_runtime_leaves_the_admin_plane_answering_and_is_ended() {
     process.signal("TERM").await;
     process.unready().await;
     assert_eq!(process.exit_code().await, Some(70));
+}
+
+#[tokio::test]
+async fn a_flush_that_hangs_or_blocks_its_thread_is_bounded() {
+    for (flush, code) in [("hangs", 3), ("blocks", 70)] {
+        let mut command = child_command(&[("SHUTDOWN__HOOKS", "300ms")]);
+        command.env("CHILD_FLUSH", flush);
+        let process = Process::start(command).await;
+        process.signal("TERM").await;
+        let ended = tokio::time::timeout(Duration::from_secs(5), process.exit_code()).await;
+        assert_eq!(ended.expect("ends by its deadline"), Some(code), "a flush that {flush}");
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_nobody_reads_neither_slows_nor_stops_the_service() {
+    let process = start(&[]).await;
+    let mut connection = Connection::open(process.addr).await;
+    // More lines than may wait, and far more than fit into a pipe.
+    for _ in 0..12_000 {
+        connection.write("GET /ok HTTP/1.1\r\nhost: test\r\n\r\n").await;
+        connection.read_response().await;
+    }
+    let text = get(process.admin, "/metrics").await.body;
+    let dropped = support::metric(
+        &text,
+        "seaworthy_counts_total",
+        &[r#"kind="log""#, r#"counter="dropped_lines""#],
+    );
+    assert!(dropped > Some(0.0), "{dropped:?}");
+    drop(connection);
+    process.signal("TERM").await;
+    let ended = tokio::time::timeout(Duration::from_secs(10), process.exit_code_unread()).await;
+    assert_eq!(ended.expect("ends by its deadline"), Some(0));
 }
 
 /// Starts a process that cannot start, and returns its exit code and what it says.

@@ -182,6 +182,16 @@ async fn a_body_that_never_ends_is_refused_at_the_deadline() {
 }
 
 #[tokio::test]
+async fn a_body_that_falls_silent_is_refused_before_the_deadline() {
+    let app = builder().setting("server.body_idle_timeout", "100ms").build().unwrap();
+    let served = Served::start(app, router());
+    let head = "POST /read HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: 10\r\n\r\nabc";
+    let answer = send_raw(served.addr, head).await.unwrap();
+    assert_eq!(answer.status, 408);
+    assert!(answer.body.contains("request body silent for 100ms"), "{answer:?}");
+}
+
+#[tokio::test]
 async fn a_body_over_the_limit_is_refused_whether_its_length_is_declared_or_not() {
     let served = Served::start(app(), router());
     let declared = send(served.addr, "POST", "/read", &[], &"x".repeat(17)).await;

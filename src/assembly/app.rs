@@ -8,8 +8,8 @@ use super::builder::{AppBuilder, Startup};
 use super::endpoint::EndpointTable;
 use super::error::AppError;
 use super::pulse::Pulse;
-use super::serve;
 use super::settings::Settings;
+use super::{run, serve};
 use crate::base::inventory::Inventory;
 use crate::health::{Health, Heartbeat, Watchdog};
 use crate::policy::timeout::Timeout;
@@ -82,7 +82,7 @@ impl App {
     ///
     /// When an address cannot be listened on.
     pub fn bind(self) -> Result<Bound, AppError> {
-        install_logs(&self.settings.log_filter, self.settings.log_format);
+        install_logs(&self.settings.log_filter, self.settings.log_format, run::owns_process());
         self.telemetry.metrics.install();
         let listener = listen("server.listen", self.settings.listen)?;
         let admin = listen("admin.listen", self.settings.admin_listen)?;

@@ -17,7 +17,7 @@ use crate::health::{Check, Health, StartupTask};
 use crate::policy::timeout::Timeout;
 use crate::server::{Counters, ServerEntry};
 use crate::shutdown::Shutdown;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{LogEntry, Telemetry};
 
 /// A startup task with its work, which begins when the service is served.
 pub(super) type Startup = (StartupTask, Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>);
@@ -133,6 +133,7 @@ impl AppBuilder {
         let inbound = Timeout::builder("inbound")
             .limit(settings.deadline)
             .body_total(settings.deadline)
+            .body_idle(settings.body_idle)
             .build();
         let inbound = self.note(inbound);
         let heartbeat = self.health.watchdog().register(pulse::NAME, pulse::MAX_SILENCE);
@@ -149,6 +150,7 @@ impl AppBuilder {
         });
         inventory.add(inbound.clone());
         inventory.add(shutdown.clone());
+        inventory.add(LogEntry);
         let pulse = Pulse::default();
         inventory.add(pulse.clone());
         let connections = Arc::<Counters>::default();

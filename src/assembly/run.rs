@@ -8,6 +8,7 @@ use super::descriptors;
 use super::error::AppError;
 use crate::base::error::{BoxError, InvalidSettings};
 use crate::shutdown::Drained;
+use crate::telemetry::flush_logs;
 
 /// Settings were refused (`EX_CONFIG` of sysexits).
 const REFUSED: u8 = 78;
@@ -48,6 +49,7 @@ where
         }
         Err(error) => Err(error.into()),
     };
+    flush_logs();
     ExitCode::from(match result {
         Ok(drained) => drained.exit_code(),
         Err(error) => {

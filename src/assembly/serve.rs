@@ -17,7 +17,7 @@ use crate::base::error::BoxError;
 use crate::health::{Health, StartupTask};
 use crate::server::accept;
 use crate::shutdown::{Drained, Shutdown};
-use crate::telemetry::names;
+use crate::telemetry::{flush_logs, names};
 use crate::web::HttpService;
 
 pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Drained, AppError> {
@@ -117,6 +117,7 @@ impl Duty {
         let drained = self.drive().await;
         if run::owns_process() && (drained.stalled || drained.interrupted.is_some()) {
             tracing::error!(target: names::LOG, stalled = drained.stalled, "ending the process from the admin thread");
+            flush_logs();
             process::exit(drained.exit_code().into());
         }
         // Nobody to tell: the service's future has been dropped.

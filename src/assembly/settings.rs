@@ -23,6 +23,7 @@ pub(super) struct Settings {
     pub(super) listen: SocketAddr,
     pub(super) server: ServerConfig,
     pub(super) deadline: Duration,
+    pub(super) body_idle: Duration,
     pub(super) body_limit: u64,
     pub(super) trust_request_id: bool,
     pub(super) admin_listen: SocketAddr,
@@ -82,6 +83,9 @@ impl Settings {
         }
         server.tls = reader.tls();
         let deadline = reader.within("server.deadline", Span(Duration::from_secs(10)), LIMIT).0;
+        let body_idle = reader
+            .within("server.body_idle_timeout", Span(Duration::from_secs(30)), LIMIT)
+            .0;
         let body_limit = reader.within("server.body_limit", 2 << 20, Range(0, 1 << 40));
         let trust_request_id = reader.take("server.trust_request_id", false, "`true` or `false`", |_| true);
         let admin_listen = reader.take(
@@ -108,6 +112,7 @@ impl Settings {
             listen,
             server,
             deadline,
+            body_idle,
             body_limit,
             trust_request_id,
             admin_listen,

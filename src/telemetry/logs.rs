@@ -1,13 +1,16 @@
 use std::io::{IsTerminal, stdout};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::time::Duration;
 
+use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt::format::FmtSpan;
-
-use crate::base::events::{Change, Event};
-use crate::base::outcome::Outcome;
-use crate::base::request::RequestEnded;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 use super::names;
+use crate::base::events::{Change, Event};
+use crate::base::inventory::{Describe, Entry};
+use crate::base::outcome::Outcome;
+use crate::base::request::RequestEnded;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -21,27 +24,76 @@ pub(crate) enum LogFormat {
     Pretty,
 }
 
+/// The most lines that wait for whoever reads the log; further ones are dropped and counted.
+const WAITING_LINES: usize = 8_192;
+
+/// The longest wait for the last lines to be read, at the end of the process.
+const LAST_LINES: Duration = Duration::from_millis(1500);
+
+static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
+static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+
 /// Installs a subscriber that writes to standard output; `false` if there is one already, which then stays.
-pub(crate) fn install(filter: &str, format: LogFormat) -> bool {
+///
+/// If we own the process a thread of its own writes, so that a log which nobody reads does not stop the service;
+/// whoever ends the process must [flush](flush) then.
+pub(crate) fn install(filter: &str, format: LogFormat, owns_process: bool) -> bool {
+    let writer = if owns_process {
+        waiting_writer()
+    } else {
+        BoxMakeWriter::new(stdout)
+    };
     let filter = EnvFilter::builder().parse_lossy(filter);
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_span_events(FmtSpan::NONE);
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let pretty = match format {
         LogFormat::Auto => stdout().is_terminal(),
         LogFormat::Json => false,
         LogFormat::Pretty => true,
     };
     if pretty {
-        builder.compact().try_init().is_ok()
+        builder.compact().with_ansi(stdout().is_terminal()).try_init().is_ok()
     } else {
-        builder
+        let builder = builder
             .json()
             .flatten_event(true)
             .with_current_span(true)
-            .with_span_list(false)
-            .try_init()
-            .is_ok()
+            .with_span_list(false);
+        builder.try_init().is_ok()
+    }
+}
+
+fn waiting_writer() -> BoxMakeWriter {
+    let builder = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING_LINES);
+    let (writer, guard) = builder.thread_name("seaworthy-log").finish(stdout());
+    *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
+    let _ = DROPPED.set(writer.error_counter());
+    BoxMakeWriter::new(writer)
+}
+
+/// Waits a little for the last lines to be written; what is logged later is lost.
+pub(crate) fn flush() {
+    let guard = WRITER.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let (done, flushed) = mpsc::channel();
+    // On another thread, as letting go of the writer can itself wait for whoever reads the log.
+    let flush = move || {
+        drop(guard);
+        let _ = done.send(());
+    };
+    if std::thread::Builder::new().spawn(flush).is_ok() {
+        let _ = flushed.recv_timeout(LAST_LINES);
+    }
+}
+
+/// The log's entry in the inventory.
+#[derive(Debug)]
+pub(crate) struct LogEntry;
+
+impl Describe for LogEntry {
+    fn describe(&self) -> Entry {
+        let dropped = DROPPED.get().map_or(0, ErrorCounter::dropped_lines);
+        Entry::new("log", "log", "on").counter("dropped_lines", dropped as u64)
     }
 }
 
@@ -82,6 +134,6 @@ pub(super) fn request(request: &RequestEnded<'_>) {
     }
 }
 
-fn millis(took: std::time::Duration) -> f64 {
+fn millis(took: Duration) -> f64 {
     took.as_micros() as f64 / 1000.0
 }

@@ -12,6 +12,8 @@ mod publish;
 #[cfg(feature = "app")]
 mod service;
 
+#[cfg(feature = "app")]
+pub(crate) use logs::{LogEntry, LogFormat, flush as flush_logs, install as install_logs, is_filter};
 pub use publish::Publisher;
 #[cfg(feature = "app")]
-pub(crate) use {logs::LogFormat, logs::install as install_logs, logs::is_filter, service::Telemetry};
+pub(crate) use service::Telemetry;

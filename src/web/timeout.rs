@@ -72,12 +72,14 @@ where
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let limits = effective(self.settings.get(), RequestLimits::of(&request));
+        let config = self.settings.get();
+        let request_idle = config.body_idle;
+        let limits = effective(config, RequestLimits::of(&request));
         let start = Clock::default().now();
         let mut request = request.map(Body::new);
         let fault = request.body().is_stream().then(Fault::default);
         if let Some(fault) = &fault {
-            let watch = BodyWatch::new(start, Some(limits.limit), limits.body_idle, Part::RequestBody);
+            let watch = BodyWatch::new(start, Some(limits.limit), request_idle, Part::RequestBody);
             request
                 .body_mut()
                 .add_rider(Watch::new(watch, self.timeout.clone(), Some(fault.clone())));

@@ -96,6 +96,11 @@ impl Process {
         .await;
     }
 
+    /// Waits for the end and reads nothing of what it says until then.
+    pub async fn exit_code_unread(mut self) -> Option<i32> {
+        within(self.child.wait()).await.unwrap().code()
+    }
+
     pub async fn exit_code(mut self) -> Option<i32> {
         // Somebody must read what it still has to say.
         tokio::spawn(async move { while let Ok(Some(_)) = self.log.0.next_line().await {} });
