@@ -100,6 +100,15 @@ async fn sigterm_turns_readiness_while_it_lives_and_still_accepts_during_the_hol
 }
 
 #[tokio::test]
+async fn a_signal_right_after_the_start_drains_too() {
+    for _ in 0..20 {
+        let process = Process::start_unready(child_command(&[])).await;
+        process.signal("TERM").await;
+        assert_eq!(process.exit_code().await, Some(0));
+    }
+}
+
+#[tokio::test]
 async fn sigint_skips_the_hold() {
     let process = start(&[("SHUTDOWN__HOLD", "60s"), ("SHUTDOWN__GRACE_PERIOD", "120s")]).await;
     process.signal("INT").await;
@@ -248,7 +257,7 @@ async fn wrong_settings_stop_the_start_all_named_at_once() {
     for line in [
         "`server.deadline` is a text of 4 characters, from the environment variable SEAWORTHY_SERVER__DEADLINE; \
          it must be from 1ms to 1day",
-        "`shutdown.grace_period` is 10s; it must be more than hold 0ns + drain 20s + hooks 3s = 23s",
+        "`shutdown.grace_period` is 10s; it must be more than hold 0ns + drain 20s + hooks 3s + 500ms to notice a stall = 23.5s",
         "`server.lissen` is unknown, from the environment variable SEAWORTHY_SERVER__LISSEN",
     ] {
         assert!(said.contains(line), "{line}\nis not in\n{said}");

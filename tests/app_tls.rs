@@ -120,7 +120,7 @@ async fn a_handshake_that_never_ends_ends_at_its_deadline() {
         peer.closed().await;
     }
     let text = get(served.admin, "/metrics").await.body;
-    let labels = [r#"kind="server""#, r#"counter="tls_handshake_timeouts""#];
+    let labels = [r#"kind="server",name="server""#, r#"counter="tls_handshake_timeouts""#];
     assert_eq!(metric(&text, "seaworthy_counts_total", &labels), Some(2.0), "{text}");
 }
 

@@ -8,6 +8,11 @@ use std::time::{Duration, Instant};
 use support::process::{Process, command, orders};
 use support::{Connection, get, h2};
 
+/// What a client sends to turn its connection into a WebSocket.
+const WEBSOCKET: &[u8] =
+    b"GET /drills/websocket HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+    sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
 const DRAIN: Duration = Duration::from_secs(2);
 
 async fn start() -> Process {
@@ -34,9 +39,7 @@ async fn one_of_each_kind(process: &Process) -> Vec<Connection> {
     let slow_reader = open(process, b"GET /drills/endless HTTP/1.1\r\nhost: test\r\n\r\n").await;
     let mut event_stream = open(process, b"GET /events HTTP/1.1\r\nhost: test\r\n\r\n").await;
     event_stream.read_until("200 OK").await;
-    let upgrade = b"GET /drills/websocket HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-        sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    let mut websocket = open(process, upgrade).await;
+    let mut websocket = open(process, WEBSOCKET).await;
     websocket.read_until("101 Switching Protocols").await;
     // Its SETTINGS, PING and GOAWAY frames are never acknowledged.
     let mut unacknowledged = open(process, &[h2::HELLO, &h2::get(1, "/orders/1")].concat()).await;
@@ -120,12 +123,7 @@ async fn what_is_cut_is_logged_by_its_kind() {
             "slow_reader",
         ),
         (b"GET /slow?ms=9000 HTTP/1.1\r\nhost: test\r\n\r\n", "", "request"),
-        (
-            b"GET /drills/websocket HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-            sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-            "101 Switching Protocols",
-            "upgraded",
-        ),
+        (WEBSOCKET, "101 Switching Protocols", "upgraded"),
     ] {
         let mut process = start().await;
         let mut peer = open(&process, bytes).await;
@@ -145,9 +143,18 @@ async fn an_event_stream_and_a_websocket_that_play_their_part_end_whole() {
     let mut process = start().await;
     let mut events = open(&process, b"GET /events HTTP/1.1\r\nhost: test\r\n\r\n").await;
     events.read_until("200 OK").await;
+    let mut websocket = open(&process, WEBSOCKET).await;
+    websocket.read_until("101 Switching Protocols").await;
+    let polite = tokio::spawn(async move {
+        // The service's goodbye, and the peer's, which is masked as a client's frames are.
+        websocket.read_bytes_until(&[0x88, 0x00]).await;
+        websocket.write_bytes(&[0x88, 0x80, 0, 0, 0, 0]).await;
+        websocket.closed().await;
+    });
     process.signal("INT").await;
     let stopped = process.log.find("stopped").await;
     assert_eq!(stopped["exit_code"], 0, "{stopped}");
+    polite.await.unwrap();
     assert!(
         events.closed().await.ends_with("0\r\n\r\n"),
         "the stream ends and is not cut"

@@ -101,7 +101,7 @@ async fn a_requests_own_limit_overrides_the_layers() {
         let bodies = [Body::from(body), Body::new(script([Step::Data(body)]))];
         for body in bodies {
             let mut request = Request::new(body);
-            request.extensions_mut().insert(limits);
+            request.extensions_mut().insert(limits.clone());
             let result = send(request).await;
             assert_eq!(result.is_ok(), passes);
             assert!(passes || refused(&result.unwrap_err(), own));

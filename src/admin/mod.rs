@@ -5,5 +5,5 @@
 mod plane;
 mod routes;
 
-pub(crate) use plane::spawn;
+pub(crate) use plane::Plane;
 pub(crate) use routes::AdminRoutes;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 use super::routes::AdminRoutes;
 use crate::base::clock::sleep;
-use crate::server::{ServerConfig, accept};
-use crate::shutdown::Shutdown;
+use crate::base::inventory::Inventory;
+use crate::server::{Counters, ServerConfig, ServerEntry, accept};
+use crate::shutdown::{Shutdown, Signals};
 
 /// How often the metrics' sample buffers are emptied, as the exporter itself would.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -21,34 +22,87 @@ const LOOK: Duration = Duration::from_millis(500);
 /// The most connections at a time: probes, a scraper, some people.
 const MAX_CONNECTIONS: usize = 256;
 
-/// Serves the plane from a new thread until `duty`, which runs there too, has ended.
-///
-/// `connections` only counts the plane's own connections: a service's shutdown must not wait for its prober.
-pub(crate) fn spawn<F, Fut>(
-    listener: TcpListener,
-    routes: AdminRoutes,
+/// The most connections of one address, so that no prober takes the place of another.
+const MAX_CONNECTIONS_PER_ADDRESS: usize = 32;
+
+/// A prober that asks for nothing gives its place back soon.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// The plane's thread before it runs.
+pub(crate) struct Plane {
+    runtime: Runtime,
+    listener: tokio::net::TcpListener,
+    config: ServerConfig,
+    counters: Arc<Counters>,
+    /// Only counts the plane's own connections: a service's shutdown must not wait for its prober.
     connections: Shutdown,
-    duty: F,
-) -> io::Result<()>
-where
-    F: FnOnce() -> Fut + Send + 'static,
-    Fut: Future<Output = ()>,
-{
-    let runtime = Builder::new_current_thread().enable_all().build()?;
-    let config = ServerConfig {
-        max_connections: MAX_CONNECTIONS,
-        max_connections_per_address: MAX_CONNECTIONS,
-        ..ServerConfig::default()
-    };
-    let listener = {
-        let _entered = runtime.enter();
-        tokio::net::TcpListener::from_std(listener)?
-    };
-    let serve = move || {
+}
+
+impl Plane {
+    /// Makes the runtime and the socket, so that what the system refuses is known before anything runs.
+    pub(crate) fn new(listener: TcpListener, inventory: &Inventory) -> io::Result<Self> {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let config = ServerConfig {
+            max_connections: MAX_CONNECTIONS,
+            max_connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
+            idle_timeout: IDLE,
+            ..ServerConfig::default()
+        };
+        let listener = {
+            let _entered = runtime.enter();
+            tokio::net::TcpListener::from_std(listener)?
+        };
+        let connections = Shutdown::builder().build().map_err(io::Error::other)?;
+        let counters = Arc::<Counters>::default();
+        inventory.add(ServerEntry {
+            name: "admin",
+            config: config.clone(),
+            counters: Arc::clone(&counters),
+            shutdown: connections.clone(),
+        });
+        Ok(Self {
+            runtime,
+            listener,
+            config,
+            counters,
+            connections,
+        })
+    }
+
+    /// Listens for signals from now on, on the plane's runtime.
+    pub(crate) fn signals(&self) -> io::Result<Signals> {
+        let _entered = self.runtime.enter();
+        Signals::listen()
+    }
+
+    /// Serves from a new thread until `duty`, which runs there too, has ended.
+    pub(crate) fn spawn<F, Fut>(self, routes: AdminRoutes, duty: F) -> io::Result<()>
+    where
+        F: FnOnce() -> Fut + Send + 'static,
+        Fut: Future<Output = ()>,
+    {
+        thread::Builder::new()
+            .name("seaworthy-admin".to_owned())
+            .spawn(|| self.run(routes, duty))
+            .map(drop)
+    }
+
+    fn run<F, Fut>(self, routes: AdminRoutes, duty: F)
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = ()>,
+    {
+        let Self {
+            runtime,
+            listener,
+            config,
+            counters,
+            connections,
+        } = self;
         runtime.block_on(async {
             let telemetry = routes.telemetry().clone();
             let health = routes.health().clone();
-            tokio::spawn(accept(listener, config, Arc::default(), connections, routes));
+            tokio::spawn(accept(listener, config, counters, connections, routes));
             tokio::spawn(async move {
                 loop {
                     sleep(UPKEEP).await;
@@ -66,9 +120,5 @@ where
         });
         // Dropping a runtime waits for blocking tasks; there is nothing here worth waiting for.
         runtime.shutdown_background();
-    };
-    thread::Builder::new()
-        .name("seaworthy-admin".to_owned())
-        .spawn(serve)
-        .map(drop)
+    }
 }

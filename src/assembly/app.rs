@@ -107,10 +107,8 @@ impl App {
 
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("App")
-            .field("name", &self.name)
-            .field("settings", &self.settings)
-            .finish_non_exhaustive()
+        // Not the settings: an address of a dependency may hold a password.
+        f.debug_struct("App").field("name", &self.name).finish_non_exhaustive()
     }
 }
 

@@ -2,7 +2,7 @@
 ///
 /// The usual soft limit of 1,024 is for programs that use `select`; a server would meet it long before its own limit of
 /// connections. Where there is no such limit, or it cannot be raised, everything stays as it is.
-#[cfg(unix)]
+#[cfg(all(unix, not(seaworthy_portable)))]
 pub(super) fn raise_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -16,5 +16,5 @@ pub(super) fn raise_limit() {
     );
 }
 
-#[cfg(not(unix))]
+#[cfg(any(not(unix), seaworthy_portable))]
 pub(super) fn raise_limit() {}

@@ -22,7 +22,7 @@ use crate::web::{RequestLimits, RouteTemplate};
 /// let upload = Endpoint::default().deadline(Duration::from_secs(60)).body_limit(64 << 20);
 /// assert_ne!(upload, Endpoint::default());
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[must_use]
 pub struct Endpoint {
     limits: RequestLimits,

@@ -12,11 +12,11 @@ use tokio_util::sync::CancellationToken;
 use super::app::{App, Bound};
 use super::error::AppError;
 use super::{run, stack};
-use crate::admin::{self, AdminRoutes};
+use crate::admin::{AdminRoutes, Plane};
 use crate::base::error::BoxError;
 use crate::health::{Health, StartupTask};
 use crate::server::accept;
-use crate::shutdown::{Drained, Shutdown};
+use crate::shutdown::{Drained, Shutdown, Signals};
 use crate::telemetry::{flush_logs, names};
 use crate::web::HttpService;
 
@@ -28,6 +28,9 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
         admin,
         ..
     } = bound;
+    let plane = Plane::new(admin, &app.inventory)?;
+    // Before anything is accepted: from now on a signal begins a drain.
+    let signals = app.signals.then(|| plane.signals()).transpose()?;
     let runtime = Handle::current();
     let health = app.health.clone();
     app.shutdown.on_begin(move || health.drain());
@@ -46,13 +49,13 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
     };
     let duty = Duty {
         shutdown: app.shutdown.clone(),
-        signals: app.signals,
+        signals,
         runtime,
         over,
     };
     let abandoned = abandon.token.clone();
     let duty = async move || abandoned.run_until_cancelled(duty.fulfil()).await.unwrap_or_default();
-    admin::spawn(admin, routes(&app, admin_addr), Shutdown::builder().build()?, duty)?;
+    plane.spawn(routes(&app, admin_addr), duty)?;
 
     for (task, work) in mem::take(&mut app.startup) {
         app.tracker().spawn(start_up(task, work));
@@ -107,31 +110,30 @@ async fn start_up(task: StartupTask, work: impl Future<Output = Result<(), BoxEr
 /// Leads through the shutdown, on the admin thread.
 struct Duty {
     shutdown: Shutdown,
-    signals: bool,
+    signals: Option<Signals>,
     runtime: Handle,
     over: oneshot::Sender<Drained>,
 }
 
 impl Duty {
     async fn fulfil(self) {
-        let drained = self.drive().await;
+        let Self {
+            shutdown,
+            signals,
+            runtime,
+            over,
+        } = self;
+        let drained = match signals {
+            Some(signals) => shutdown.drive_by(signals, &runtime).await,
+            None => shutdown.drive(&runtime).await,
+        };
         if run::owns_process() && (drained.stalled || drained.interrupted.is_some()) {
             tracing::error!(target: names::LOG, stalled = drained.stalled, "ending the process from the admin thread");
             flush_logs();
             process::exit(drained.exit_code().into());
         }
         // Nobody to tell: the service's future has been dropped.
-        let _ = self.over.send(drained);
-    }
-
-    async fn drive(&self) -> Drained {
-        if self.signals {
-            match self.shutdown.drive_by_signals(&self.runtime).await {
-                Ok(drained) => return drained,
-                Err(error) => tracing::error!(target: names::LOG, %error, "cannot listen for signals"),
-            }
-        }
-        self.shutdown.drive(&self.runtime).await
+        let _ = over.send(drained);
     }
 }
 

@@ -171,7 +171,7 @@ fn ours(env: Env, wrong: &mut Vec<InvalidSetting>) -> HashMap<String, String> {
     let mut ours = HashMap::new();
     for (name, value) in env {
         let Ok(name) = name.into_string() else { continue };
-        if !name.starts_with(PREFIX) {
+        if !name.starts_with(PREFIX) || is_service_link(&name) {
             continue;
         }
         match value.into_string() {
@@ -180,6 +180,15 @@ fn ours(env: Env, wrong: &mut Vec<InvalidSetting>) -> HashMap<String, String> {
         }
     }
     ours
+}
+
+/// Tells what Kubernetes sets for a Service whose name begins like ours, such as `SEAWORTHY_ORDERS_SERVICE_HOST`.
+fn is_service_link(name: &str) -> bool {
+    let is_link = name.ends_with("_PORT")
+        || ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT_"]
+            .iter()
+            .any(|part| name.contains(part));
+    is_link && !name.contains(SEPARATOR)
 }
 
 /// Says why a file cannot be read, without a line of it: that could show a secret.
@@ -373,7 +382,14 @@ mod tests {
             ("server.deadline".to_owned(), "1s".to_owned()),
             ("log.filter".to_owned(), "warn".to_owned()),
         ];
-        let env = env(&[("SEAWORTHY_SERVER__DEADLINE", "3s"), ("OTHER", "x")]);
+        let env = env(&[
+            ("SEAWORTHY_SERVER__DEADLINE", "3s"),
+            ("OTHER", "x"),
+            ("SEAWORTHY_ORDERS_SERVICE_HOST", "10.0.0.1"),
+            ("SEAWORTHY_ORDERS_PORT_8080_TCP_ADDR", "10.0.0.1"),
+            ("SEAWORTHY_ORDERS_SERVICE_HOST", "10.0.0.1"),
+            ("SEAWORTHY_ORDERS_PORT_8080_TCP_ADDR", "10.0.0.1"),
+        ]);
         let (settings, wrong) = Settings::read(&defaults, Some(&path), env);
         assert_eq!(wrong, []);
         assert_eq!(settings.deadline, Duration::from_secs(3));

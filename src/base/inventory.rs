@@ -1,5 +1,6 @@
 //! The list of what is wired, each entry read from its live handle.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -86,14 +87,48 @@ impl Inventory {
     }
 
     /// Describes everything as it is now, in the order in which it was added.
+    ///
+    /// A name that is there already under the same kind gets a number, so that the two are not taken for one.
     pub fn entries(&self) -> Vec<Entry> {
         let items = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        items.iter().flat_map(|item| item.describe_all()).collect()
+        let mut times = HashMap::new();
+        let mut entries: Vec<_> = items.iter().flat_map(|item| item.describe_all()).collect();
+        for entry in &mut entries {
+            let times = times.entry((entry.kind, entry.name.clone())).or_insert(0);
+            *times += 1;
+            if *times > 1 {
+                entry.name = format!("{}-{times}", entry.name);
+            }
+        }
+        entries
     }
 }
 
 impl fmt::Debug for Inventory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.entries()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Named(&'static str);
+
+    impl Describe for Named {
+        fn describe(&self) -> Entry {
+            Entry::new("kind", self.0, "on")
+        }
+    }
+
+    #[test]
+    fn two_of_one_name_are_not_taken_for_one() {
+        let inventory = Inventory::default();
+        ["inbound", "payments", "inbound"]
+            .into_iter()
+            .for_each(|name| inventory.add(Named(name)));
+        let names: Vec<_> = inventory.entries().into_iter().map(|entry| entry.name).collect();
+        assert_eq!(names, ["inbound", "payments", "inbound-2"]);
     }
 }

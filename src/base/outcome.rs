@@ -5,6 +5,7 @@ use super::refusal::Refusal;
 
 /// Says what the end of a call tells about whoever was called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Outcome {
     /// It did what it should; a client's own mistake counts as this.
     Success,

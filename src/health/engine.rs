@@ -16,6 +16,7 @@ pub(super) enum Run {
 
 /// What is known of a dependency.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Verdict {
     /// Its check succeeded.
     Up,

@@ -2,6 +2,7 @@
 ///
 /// It goes `Starting → Ready ⇄ NotReady → Draining → Stopped`, may skip phases, and never goes back otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Phase {
     /// Its startup has not completed.
     Starting,

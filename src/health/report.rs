@@ -25,6 +25,7 @@ pub struct HealthReport {
 
 /// How something contributes to the whole, in the words of `application/health+json`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum Status {
     /// All is well.
     Pass,
@@ -48,6 +49,7 @@ pub struct TaskReport {
 
 /// How far a startup task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum TaskState {
     /// It has not ended.
     Running,

@@ -17,6 +17,9 @@ use crate::web::HttpService;
 /// How long to pause when the system refuses to accept, as when it has run out of file descriptors.
 const BREATH: Duration = Duration::from_millis(50);
 
+/// The most connections that are taken out of the backlog at the end; systems keep no more.
+const BACKLOG: usize = 4096;
+
 /// Accepts connections until the shutdown closes, each in a task of its own.
 ///
 /// What had already connected when it closed is still served: the peers believe that they are connected.
@@ -60,19 +63,29 @@ fn backlog(
 ) -> io::Result<()> {
     // Asks the system itself: tokio learns of connections only when its driver runs.
     let listener = listener.into_std()?;
-    while let Ok((stream, peer)) = listener.accept() {
-        stream.set_nonblocking(true)?;
-        spawn(TcpStream::from_std(stream)?, peer, None);
+    for _ in 0..BACKLOG {
+        match listener.accept() {
+            Ok((stream, peer)) => {
+                stream.set_nonblocking(true)?;
+                spawn(TcpStream::from_std(stream)?, peer, None);
+            }
+            Err(error) if has_gone(&error) => {}
+            Err(_) => break,
+        }
     }
     Ok(())
 }
 
-async fn pause(error: &io::Error) {
-    // A peer that has gone before it was accepted is no reason to wait.
-    if !matches!(
+/// A peer that has gone before it was accepted says nothing of the system.
+fn has_gone(error: &io::Error) -> bool {
+    matches!(
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
-    ) {
+    )
+}
+
+async fn pause(error: &io::Error) {
+    if !has_gone(error) {
         tracing::error!(%error, "cannot accept connections; trying again");
         sleep(BREATH).await;
     }

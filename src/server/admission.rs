@@ -35,7 +35,12 @@ impl Admission {
 
     /// Waits until there is a place; dropping the future gives it back.
     pub(super) async fn free(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.0.total).acquire_owned().await.ok()
+        let total = Arc::clone(&self.0.total);
+        if let Ok(place) = Arc::clone(&total).try_acquire_owned() {
+            return Some(place);
+        }
+        self.0.counters.count(Cause::Total);
+        total.acquire_owned().await.ok()
     }
 
     /// Takes a place for an address, or counts that there is none left for it.
@@ -80,6 +85,7 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.places.counters.closed();
         let mut taken = self.places.taken.lock().unwrap_or_else(PoisonError::into_inner);
         if let Entry::Occupied(mut entry) = taken.entry(self.address) {
             *entry.get_mut() -= 1;

@@ -129,9 +129,9 @@ impl Server {
                     .map(|response| response.map(|body| Noted::new(body, in_flight)))
             }
         });
+        activity.speaks(protocol);
         let ended = match protocol {
             Protocol::Http1 => {
-                activity.speaks_http_1();
                 let connection = pin!(self.http1.serve_connection(io, service).with_upgrades());
                 self.drive(connection, |connection| connection.graceful_shutdown(), &activity)
                     .await
@@ -144,7 +144,12 @@ impl Server {
         };
         match ended {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "connection ended"),
+            Ok(Err(error)) => {
+                if error.is_parse() {
+                    self.counters.count(Cause::Malformed);
+                }
+                tracing::debug!(%peer, %error, "connection ended");
+            }
             Err(cause) => self.ended(peer, Ended::ByUs(cause)),
         }
     }
@@ -211,8 +216,14 @@ impl Server {
 /// Says in one word what a connection was doing.
 fn kind(facts: &Facts) -> &'static str {
     match facts {
+        Facts { blocked: true, .. }
+        | Facts {
+            untaken_since: Some(_), ..
+        } => "slow_reader",
         Facts {
-            stalled_since: Some(_), ..
+            in_flight: 0,
+            unsent: true,
+            ..
         } => "slow_reader",
         Facts { in_flight: 1.., .. } => "request",
         Facts {

@@ -8,6 +8,7 @@ use crate::shutdown::Shutdown;
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     accepted: Counter,
+    closed: Counter,
     ended: [Counter; Cause::ALL.len()],
 }
 
@@ -16,7 +17,11 @@ impl Counters {
         self.accepted.increment();
     }
 
-    /// Counts a connection that we ended for that cause.
+    pub(super) fn closed(&self) {
+        self.closed.increment();
+    }
+
+    /// Counts what happened to a connection.
     pub(super) fn count(&self, cause: Cause) {
         self.ended[cause as usize].increment();
     }
@@ -46,7 +51,8 @@ impl Describe for ServerEntry {
             .setting("idle_timeout", format!("{:?}", config.idle_timeout))
             .setting("tls", config.tls.is_some())
             .setting("max_age", format!("{:?}", config.max_age))
-            .counter("accepted", counters.accepted.sum());
+            .counter("accepted", counters.accepted.sum())
+            .counter("closed", counters.closed.sum());
         let ended = Cause::ALL.into_iter().zip(&counters.ended);
         ended.fold(entry, |entry, (cause, counter)| {
             entry.counter(cause.label(), counter.sum())

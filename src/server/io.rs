@@ -79,12 +79,13 @@ impl<S> Guarded<S> {
     }
 
     /// Notes whether a write got on, and fails one that has waited too long.
-    fn wrote<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn wrote<T>(&mut self, cx: &mut Context<'_>, bytes: usize, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.stall = None;
-            self.activity.writes();
+            self.activity.writes(bytes);
             return polled;
         }
+        self.activity.blocks();
         let stall = self.stall.get_or_insert_with(|| Box::pin(sleep(self.write_timeout)));
         if stall.as_mut().poll(cx).is_ready() {
             self.place.counters().count(Cause::Write);
@@ -92,6 +93,14 @@ impl<S> Guarded<S> {
         }
         self.check_cut(cx)?;
         Poll::Pending
+    }
+}
+
+/// Returns how many bytes a write has taken.
+fn taken(polled: &Poll<io::Result<usize>>) -> usize {
+    match polled {
+        Poll::Ready(Ok(bytes)) => *bytes,
+        _ => 0,
     }
 }
 
@@ -121,7 +130,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write(cx, buffer);
-        this.wrote(cx, polled)
+        this.wrote(cx, taken(&polled), polled)
     }
 
     fn poll_write_vectored(
@@ -131,7 +140,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write_vectored(cx, buffers);
-        this.wrote(cx, polled)
+        this.wrote(cx, taken(&polled), polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -143,7 +152,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         match Pin::new(&mut this.stream).poll_flush(cx) {
             // Nothing was waiting: that the peer takes nothing is no wonder.
             Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => this.wrote(cx, Poll::Pending),
+            Poll::Pending => this.wrote(cx, 0, Poll::Pending),
         }
     }
 
@@ -151,7 +160,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         let this = self.get_mut();
         match Pin::new(&mut this.stream).poll_shutdown(cx) {
             Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => this.wrote(cx, Poll::Pending),
+            Poll::Pending => this.wrote(cx, 0, Poll::Pending),
         }
     }
 }

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use super::drive::STALL;
+
 use crate::base::error::InvalidSetting;
 use crate::base::live::Validate;
 
@@ -37,12 +39,14 @@ impl Validate for ShutdownConfig {
             hooks,
             grace_period,
         } = self;
-        let sum = hold.saturating_add(*drain).saturating_add(*hooks);
+        let sum = hold.saturating_add(*drain).saturating_add(*hooks).saturating_add(STALL);
         if sum < *grace_period {
             return Vec::new();
         }
         let found = format!("{grace_period:?}");
-        let allowed = format!("more than hold {hold:?} + drain {drain:?} + hooks {hooks:?} = {sum:?}");
+        let allowed = format!(
+            "more than hold {hold:?} + drain {drain:?} + hooks {hooks:?} + {STALL:?} to notice a stall = {sum:?}"
+        );
         vec![InvalidSetting::new("shutdown.grace_period", found, allowed)]
     }
 }

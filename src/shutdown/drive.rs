@@ -15,7 +15,7 @@ use crate::base::clock::sleep;
 use crate::base::events::Change;
 
 /// How much longer than the hooks' time the runtime may take to say that they are done.
-const STALL: Duration = Duration::from_millis(500);
+pub(super) const STALL: Duration = Duration::from_millis(500);
 
 impl Shutdown {
     /// Waits for [`begin`](Shutdown::begin), leads through all phases, and tells how it went.
@@ -39,13 +39,24 @@ impl Shutdown {
     ///
     /// When the signals' handlers cannot be installed.
     pub async fn drive_by_signals(&self, runtime: &Handle) -> io::Result<Drained> {
-        let mut signals = Signals::listen()?;
+        Ok(self.drive_by(Signals::listen()?, runtime).await)
+    }
+
+    /// [Drives](Shutdown::drive) the shutdown by signals that are listened for already.
+    pub(crate) async fn drive_by(&self, mut signals: Signals, runtime: &Handle) -> Drained {
         let first = tokio::select! {
             cause = signals.next() => cause,
             cause = self.requested() => cause,
         };
         self.begin(first);
-        Ok(self.drive_until(runtime, async { signals.next().await }).await)
+        let second = async {
+            // Whoever sends the first signal does not know that the program had begun by itself.
+            if first == Cause::Requested {
+                signals.next().await;
+            }
+            signals.next().await
+        };
+        self.drive_until(runtime, second).await
     }
 
     /// Leads through all phases; `interrupt` ends the waits early.

@@ -31,6 +31,9 @@
 //! | [`Hooks`](Phase::Hooks) | hooks, the last one added first, each with an even share of the time left | when all are done, or after `hooks` |
 //! | [`Stopped`](Phase::Stopped) | nothing | |
 //!
+//! What else happens in a phase is told with it: readiness turns as `Holding` begins; listeners close, idle connections
+//! end, `Connection: close` and GOAWAY go out as `Draining` begins.
+//!
 //! A second signal cuts everything and skips the hooks. [`Drained::exit_code`] tells how it went: 0 whole, 3 something
 //! was cut or a hook failed, 70 the runtime was stalled, 130 or 143 a second signal.
 //!
@@ -66,5 +69,6 @@ mod tracker;
 pub use config::ShutdownConfig;
 pub use handle::{Shutdown, ShutdownBuilder};
 pub use phase::{Cause, Drained, Phase};
+pub(crate) use signal::Signals;
 pub(crate) use tracker::OpenConnection;
 pub use tracker::{Draining, InFlight, Tracker};

@@ -21,7 +21,7 @@ impl Signals {
     }
 }
 
-#[cfg(unix)]
+#[cfg(all(unix, not(seaworthy_portable)))]
 mod platform {
     use std::future::pending;
     use std::io;
@@ -54,7 +54,7 @@ mod platform {
     }
 }
 
-#[cfg(not(unix))]
+#[cfg(any(not(unix), seaworthy_portable))]
 mod platform {
     use std::future::pending;
     use std::io;

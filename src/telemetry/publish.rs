@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::fmt;
+use std::mem;
 use std::sync::{Mutex, PoisonError};
 
 use metrics::{Key, Label, Level, Metadata, Recorder};
@@ -29,43 +30,50 @@ const METADATA: Metadata<'static> = Metadata::new("seaworthy", Level::INFO, None
 /// ```
 #[derive(Default)]
 pub struct Publisher {
-    /// The state that was published last, by kind and name.
-    states: Mutex<HashMap<(&'static str, String), &'static str>>,
+    /// The states that are 1, by kind and name.
+    states: Mutex<States>,
 }
 
+type States = HashMap<(&'static str, String), &'static str>;
+
 impl Publisher {
-    /// Publishes what the inventory says now; of each entry's states exactly one is 1.
+    /// Publishes what the inventory says now; of each entry's states exactly one is 1, and none of what has gone.
     pub fn publish(&self, inventory: &Inventory, recorder: &dyn Recorder) {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = mem::take(&mut *states);
         for entry in inventory.entries() {
-            for (counter, value) in &entry.counters {
-                let labels = labels(&entry, "counter", counter);
-                recorder
-                    .register_counter(&Key::from_parts(names::COUNTS, labels), &METADATA)
-                    .absolute(*value);
+            let Entry {
+                kind,
+                name,
+                state,
+                counters,
+                ..
+            } = entry;
+            for (counter, value) in counters {
+                let key = Key::from_parts(names::COUNTS, labels(kind, &name, "counter", counter));
+                recorder.register_counter(&key, &METADATA).absolute(value);
             }
-            let last = {
-                let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-                states.insert((entry.kind, entry.name.clone()), entry.state)
-            };
-            if let Some(last) = last.filter(|last| *last != entry.state) {
-                set_state(recorder, &entry, last, 0.0);
+            if gone.get(&(kind, name.clone())) == Some(&state) {
+                gone.remove(&(kind, name.clone()));
             }
-            set_state(recorder, &entry, entry.state, 1.0);
+            set_state(recorder, kind, &name, state, 1.0);
+            states.insert((kind, name), state);
+        }
+        for ((kind, name), state) in gone {
+            set_state(recorder, kind, &name, state, 0.0);
         }
     }
 }
 
-fn set_state(recorder: &dyn Recorder, entry: &Entry, state: &'static str, value: f64) {
-    let labels = labels(entry, "state", state);
-    recorder
-        .register_gauge(&Key::from_parts(names::STATE, labels), &METADATA)
-        .set(value);
+fn set_state(recorder: &dyn Recorder, kind: &'static str, name: &str, state: &'static str, value: f64) {
+    let key = Key::from_parts(names::STATE, labels(kind, name, "state", state));
+    recorder.register_gauge(&key, &METADATA).set(value);
 }
 
-fn labels(entry: &Entry, key: &'static str, value: &'static str) -> Vec<Label> {
+fn labels(kind: &'static str, name: &str, key: &'static str, value: &'static str) -> Vec<Label> {
     vec![
-        Label::from_static_parts("kind", entry.kind),
-        Label::new("name", entry.name.clone()),
+        Label::from_static_parts("kind", kind),
+        Label::new("name", name.to_owned()),
         Label::from_static_parts(key, value),
     ]
 }
@@ -73,5 +81,61 @@ fn labels(entry: &Entry, key: &'static str, value: &'static str) -> Vec<Label> {
 impl fmt::Debug for Publisher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Publisher")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+    use crate::base::inventory::Describe;
+
+    /// In its first state, then in its second, then gone.
+    struct Changing(Arc<AtomicUsize>);
+
+    impl Describe for Changing {
+        fn describe(&self) -> Entry {
+            Entry::new(
+                "kind",
+                "name",
+                ["first", "second", "never"][self.0.load(Ordering::SeqCst)],
+            )
+        }
+
+        fn describe_all(&self) -> Vec<Entry> {
+            if self.0.load(Ordering::SeqCst) < 2 {
+                vec![self.describe()]
+            } else {
+                Vec::new()
+            }
+        }
+    }
+
+    #[test]
+    fn exactly_one_state_is_1_and_none_of_what_has_gone() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let (inventory, publisher, step) = (
+            Inventory::default(),
+            Publisher::default(),
+            Arc::<AtomicUsize>::default(),
+        );
+        inventory.add(Changing(step.clone()));
+        for expected in [["1", ""], ["0", "1"], ["0", "0"]] {
+            publisher.publish(&inventory, &recorder);
+            let text = recorder.handle().render();
+            for (state, expected) in ["first", "second"].iter().zip(expected) {
+                let line = format!(r#"seaworthy_state{{kind="kind",name="name",state="{state}"}} "#);
+                let value = text
+                    .lines()
+                    .find_map(|found| found.strip_prefix(&line))
+                    .unwrap_or_default();
+                assert_eq!(value, expected, "{text}");
+            }
+            step.fetch_add(1, Ordering::SeqCst);
+        }
     }
 }

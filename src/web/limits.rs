@@ -3,7 +3,7 @@ use std::time::Duration;
 use http::Request;
 
 /// Limits of one request that override those of the layers; put into its extensions, as by the endpoint table.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestLimits {
     /// From the call to the response's end; `None` leaves the layer's.
@@ -16,6 +16,6 @@ pub struct RequestLimits {
 
 impl RequestLimits {
     pub(crate) fn of<B>(request: &Request<B>) -> Self {
-        request.extensions().get().copied().unwrap_or_default()
+        request.extensions().get().cloned().unwrap_or_default()
     }
 }

@@ -179,6 +179,16 @@ impl Connection {
         self.stream.write_all(bytes).await.is_ok()
     }
 
+    /// Reads until what has come contains these bytes.
+    pub async fn read_bytes_until(&mut self, bytes: &[u8]) {
+        while !self.read.windows(bytes.len()).any(|window| window == bytes) {
+            let mut piece = [0; 4096];
+            let count = within(self.stream.read(&mut piece)).await.unwrap();
+            assert!(count > 0, "closed before {bytes:?} came");
+            self.read.extend_from_slice(&piece[..count]);
+        }
+    }
+
     /// Reads until what has come contains `text`; returns all that has come so far.
     pub async fn read_until(&mut self, text: &str) -> String {
         loop {
@@ -191,6 +201,22 @@ impl Connection {
             assert!(count > 0, "closed before {text:?} came: {all:?}");
             self.read.extend_from_slice(&piece[..count]);
         }
+    }
+
+    /// Returns how many bytes have come after the first `text`, and forgets all.
+    pub fn read_so_far_after(&mut self, text: &str) -> usize {
+        let all = std::mem::take(&mut self.read);
+        let end = all
+            .windows(text.len())
+            .position(|window| window == text.as_bytes())
+            .unwrap();
+        all.len() - end - text.len()
+    }
+
+    /// Reads at most so many bytes, and returns how many; 0 at the end.
+    pub async fn read_some(&mut self, most: usize) -> usize {
+        let mut piece = vec![0; most];
+        within(self.stream.read(&mut piece)).await.unwrap_or(0)
     }
 
     /// Reads one response with a declared length, and forgets it.

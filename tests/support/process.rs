@@ -60,13 +60,19 @@ pub fn orders() -> PathBuf {
 
 impl Process {
     /// Starts it and waits until it is ready.
-    pub async fn start(mut command: Command) -> Self {
+    pub async fn start(command: Command) -> Self {
+        let process = Self::start_unready(command).await;
+        eventually("ready", || async { get(process.admin, "/readyz").await.status == 200 }).await;
+        process
+    }
+
+    /// Starts it and waits until it says where it serves.
+    pub async fn start_unready(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut log = Log(BufReader::new(child.stdout.take().unwrap()).lines());
         let line = log.find("serving").await;
         let address = |key: &str| line[key].as_str().unwrap().parse().unwrap();
         let (addr, admin) = (address("listen"), address("admin"));
-        eventually("ready", || async { get(admin, "/readyz").await.status == 200 }).await;
         Self {
             child,
             addr,
