@@ -47,7 +47,12 @@
 //! `full` is all that needs no outside server.
 
 #![forbid(unsafe_code)]
-#![warn(unreachable_pub, clippy::disallowed_methods, clippy::unwrap_used)]
+#![warn(
+    unreachable_pub,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used
+)]
 // Which parts of `base` have users, and which links of this page lead somewhere, depends on the features.
 #![cfg_attr(
     not(feature = "full"),
