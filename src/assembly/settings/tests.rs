@@ -1,0 +1,84 @@
+use super::*;
+
+fn env(variables: &[(&str, &str)]) -> Env {
+    variables
+        .iter()
+        .map(|(name, value)| (name.into(), value.into()))
+        .collect()
+}
+
+fn file(name: &str, text: &str) -> std::path::PathBuf {
+    let path = std::env::temp_dir().join(format!("seaworthy-{}-{name}", std::process::id()));
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_the_file_over_the_program() {
+    let path = file("wins.toml", "[server]\ndeadline = \"2s\"\nbody_limit = 7\n");
+    let defaults = [
+        ("server.deadline".to_owned(), "1s".to_owned()),
+        ("log.filter".to_owned(), "warn".to_owned()),
+    ];
+    let env = env(&[
+        ("SEAWORTHY_SERVER__DEADLINE", "3s"),
+        ("OTHER", "x"),
+        ("SEAWORTHY_ORDERS_SERVICE_HOST", "10.0.0.1"),
+        ("SEAWORTHY_ORDERS_PORT_8080_TCP_ADDR", "10.0.0.1"),
+        ("SEAWORTHY_ORDERS_SERVICE_HOST", "10.0.0.1"),
+        ("SEAWORTHY_ORDERS_PORT_8080_TCP_ADDR", "10.0.0.1"),
+    ]);
+    let (settings, wrong) = Settings::read(&defaults, Some(&path), env);
+    assert_eq!(wrong, []);
+    assert_eq!(settings.deadline, Duration::from_secs(3));
+    assert_eq!(settings.body_limit, 7);
+    assert_eq!(settings.log_filter, "warn");
+}
+
+#[test]
+fn every_wrong_setting_is_listed_with_its_origin_and_no_content() {
+    let path = file(
+        "wrong.toml",
+        "[server]\nlisten = \"hunter2\"\nmax_connections = 0\n[servr]\nx = 1\n",
+    );
+    let env = env(&[
+        ("SEAWORTHY_LOG__FORMAT", "hunter2"),
+        ("SEAWORTHY_DEPENDENCIES__PAYMENTS__URL", "hunter2"),
+    ]);
+    let (_, wrong) = Settings::read(&[], Some(&path), env);
+    let text = wrong.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    let expected = "`server.listen` is a text of 7 characters, from the settings file; it must be an IP address with a port, \
+         such as `127.0.0.1:8080`\n\
+         `server.max_connections` is the integer 0, from the settings file; it must be from 1 to 1000000\n\
+         `log.format` is a text of 7 characters, from the environment variable SEAWORTHY_LOG__FORMAT; \
+         it must be one of `auto`, `json`, `pretty`\n\
+         `dependencies.payments.url` is a text of 7 characters, from the environment variable \
+         SEAWORTHY_DEPENDENCIES__PAYMENTS__URL; it must be an absolute URL, such as `http://127.0.0.1:8081`\n\
+         `servr.x` is unknown, from the settings file; it must be one of `server.listen`, ";
+    assert!(text.starts_with(expected), "{text}");
+}
+
+#[test]
+fn a_broken_file_is_named_with_the_line_and_without_its_content() {
+    let path = file("broken.toml", "[server]\npassword = \"hunter2\n");
+    let (_, wrong) = Settings::read(&[], Some(&path), Vec::new());
+    assert_eq!(wrong.len(), 1);
+    assert!(wrong[0].found.contains("line 2"), "{}", wrong[0]);
+    assert!(!wrong[0].to_string().contains("hunter2"), "{}", wrong[0]);
+
+    let (_, wrong) = Settings::read(&[], Some(Path::new("/nowhere.toml")), Vec::new());
+    assert_eq!(wrong[0].found, "not there");
+}
+
+#[test]
+fn the_documented_settings_are_those_that_are_read() {
+    let mut reader = Reader::new(BTreeMap::new(), Vec::new());
+    Settings::read_from(&mut reader);
+    let rows = include_str!("../../docs/settings.md")
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"));
+    let documented: Vec<_> = rows.map(|row| row.split('`').next().unwrap()).collect();
+    let mut known = reader.known();
+    known.push("dependencies.<name>.url".to_owned());
+    assert_eq!(documented, known);
+}
