@@ -16,10 +16,14 @@ use tokio::net::TcpSocket;
 /// More than all buffers on the way hold.
 const BIG: usize = 32 << 20;
 
+/// More than a small window of HTTP/2, less than anybody splits.
+const PIECE: usize = 60_000;
+
 fn router() -> Router {
     Router::new()
         .route("/", on_get(|| async { "ok" }))
         .route("/hang", on_get(std::future::pending::<()>))
+        .route("/piece", on_get(|| async { vec![b'.'; PIECE] }))
         .route("/big", on_get(|| async { vec![b'.'; BIG] }))
         .route(
             "/endless",
@@ -246,8 +250,38 @@ async fn a_response_over_http_2_whose_reader_pauses_is_whole_in_spite_of_the_dra
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_last_piece_of_a_response_over_http_2_waits_for_its_reader() {
+    let served = served(&[]);
+    let stream = tokio::net::TcpStream::connect(served.addr).await.unwrap();
+    let mut builder = hyper::client::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new());
+    builder.initial_stream_window_size(16 << 10);
+    let (mut client, connection) = builder.handshake(hyper_util::rt::TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let uri = |path| format!("http://{}{path}", served.addr);
+    let request = |path| http::Request::get(uri(path)).body(seaworthy::Body::empty()).unwrap();
+    // What went before leaves nothing that could pass for bytes of this response.
+    for _ in 0..2_000 {
+        client
+            .send_request(request("/"))
+            .await
+            .unwrap()
+            .into_body()
+            .collect()
+            .await
+            .unwrap();
+    }
+    // A single piece, larger than the window, so that nothing is left to ask for.
+    let response = client.send_request(request("/piece")).await.unwrap();
+    let ending = tokio::spawn(served.end());
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes().len(), PIECE);
+    drop(client);
+    assert!(ending.await.unwrap().is_whole());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_slow_reader_who_goes_on_reading_is_not_given_up_on() {
-    let served = served(&[("server.write_timeout", "300ms"), ("server.deadline", "1h")]);
+    let served = served(&[("server.write_timeout", "1500ms"), ("server.deadline", "1h")]);
     let mut reader = Connection::open(served.addr).await;
     reader.write("GET /big HTTP/1.1\r\nhost: test\r\n\r\n").await;
     // Takes some three seconds.

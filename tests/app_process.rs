@@ -257,7 +257,7 @@ async fn wrong_settings_stop_the_start_all_named_at_once() {
     for line in [
         "`server.deadline` is a text of 4 characters, from the environment variable SEAWORTHY_SERVER__DEADLINE; \
          it must be from 1ms to 1day",
-        "`shutdown.grace_period` is 10s; it must be more than hold 0ns + drain 20s + hooks 3s + 500ms to notice a stall = 23.5s",
+        "`shutdown.grace_period` is 10s; it must be more than hold 0ns + drain 20s + hooks 3s + 1s to notice a stall and write the last log lines = 24s",
         "`server.lissen` is unknown, from the environment variable SEAWORTHY_SERVER__LISSEN",
     ] {
         assert!(said.contains(line), "{line}\nis not in\n{said}");

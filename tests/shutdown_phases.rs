@@ -181,7 +181,7 @@ fn phases_that_do_not_fit_into_the_grace_period_are_refused_with_the_sum() {
     let wrong = Shutdown::builder().hold(7 * SECOND).build().unwrap_err();
     assert_eq!(
         wrong.to_string(),
-        "`shutdown.grace_period` is 30s; it must be more than hold 7s + drain 20s + hooks 3s + 500ms to notice a stall = 30.5s"
+        "`shutdown.grace_period` is 30s; it must be more than hold 7s + drain 20s + hooks 3s + 1s to notice a stall and write the last log lines = 31s"
     );
     let endless = Shutdown::builder().drain(Duration::MAX).hooks(Duration::MAX);
     endless.build().unwrap_err();

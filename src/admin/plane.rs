@@ -30,7 +30,7 @@ const IDLE: Duration = Duration::from_secs(15);
 
 /// The plane's thread before it runs.
 pub(crate) struct Plane {
-    runtime: Runtime,
+    runtime: Background,
     listener: tokio::net::TcpListener,
     config: ServerConfig,
     counters: Arc<Counters>,
@@ -41,7 +41,7 @@ pub(crate) struct Plane {
 impl Plane {
     /// Makes the runtime and the socket, so that what the system refuses is known before anything runs.
     pub(crate) fn new(listener: TcpListener, inventory: &Inventory) -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = Background(Some(Builder::new_current_thread().enable_all().build()?));
         let config = ServerConfig {
             max_connections: MAX_CONNECTIONS,
             max_connections_per_address: MAX_CONNECTIONS_PER_ADDRESS,
@@ -49,7 +49,7 @@ impl Plane {
             ..ServerConfig::default()
         };
         let listener = {
-            let _entered = runtime.enter();
+            let _entered = runtime.get().map(Runtime::enter);
             tokio::net::TcpListener::from_std(listener)?
         };
         let connections = Shutdown::builder().build().map_err(io::Error::other)?;
@@ -71,7 +71,7 @@ impl Plane {
 
     /// Listens for signals from now on, on the plane's runtime.
     pub(crate) fn signals(&self) -> io::Result<Signals> {
-        let _entered = self.runtime.enter();
+        let _entered = self.runtime.get().map(Runtime::enter);
         Signals::listen()
     }
 
@@ -99,7 +99,7 @@ impl Plane {
             counters,
             connections,
         } = self;
-        runtime.block_on(async {
+        let serve = async {
             let telemetry = routes.telemetry().clone();
             let health = routes.health().clone();
             tokio::spawn(accept(listener, config, counters, connections, routes));
@@ -117,8 +117,26 @@ impl Plane {
                 }
             });
             duty().await;
-        });
-        // Dropping a runtime waits for blocking tasks; there is nothing here worth waiting for.
-        runtime.shutdown_background();
+        };
+        if let Some(runtime) = runtime.get() {
+            runtime.block_on(serve);
+        }
+    }
+}
+
+/// A runtime that may be dropped anywhere: it waits for none of its blocking tasks.
+struct Background(Option<Runtime>);
+
+impl Background {
+    fn get(&self) -> Option<&Runtime> {
+        self.0.as_ref()
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }

@@ -16,6 +16,14 @@ const REFUSED: u8 = 78;
 /// Whether [`run`] owns this process, so that its admin thread may end it.
 static OWNS_PROCESS: AtomicBool = AtomicBool::new(false);
 
+struct LastLines;
+
+impl Drop for LastLines {
+    fn drop(&mut self) {
+        flush_logs();
+    }
+}
+
 pub(super) fn owns_process() -> bool {
     OWNS_PROCESS.load(Ordering::Relaxed)
 }
@@ -40,6 +48,8 @@ where
     E: Into<BoxError>,
 {
     OWNS_PROCESS.store(true, Ordering::Relaxed);
+    // Also when the service panics.
+    let _last_lines = LastLines;
     descriptors::raise_limit();
     let result = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
@@ -49,7 +59,6 @@ where
         }
         Err(error) => Err(error.into()),
     };
-    flush_logs();
     ExitCode::from(match result {
         Ok(drained) => drained.exit_code(),
         Err(error) => {

@@ -1,11 +1,11 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -27,12 +27,11 @@ pub(super) struct Activity {
     /// Whether the system takes no more bytes for the peer, and when it last took some after that.
     blocked: AtomicBool,
     unblocked_at: AtomicU64,
-    /// Bytes of bodies that were given out, and bytes of any kind that the system has taken.
-    given: AtomicU64,
-    written: AtomicU64,
-    /// Bodies that have given a piece which nobody has come back from yet, the longest wait first.
+    /// Bytes of bodies that were given out and are still here.
+    unsent: AtomicU64,
+    /// Pieces of bodies that are with the peer, the longest without progress first.
     with_the_peer: Mutex<VecDeque<(u64, Instant)>>,
-    next_body: AtomicU64,
+    pieces: AtomicU64,
 }
 
 impl Activity {
@@ -47,10 +46,9 @@ impl Activity {
             closing_since: AtomicU64::new(0),
             blocked: AtomicBool::new(false),
             unblocked_at: AtomicU64::new(0),
-            given: AtomicU64::new(0),
-            written: AtomicU64::new(0),
+            unsent: AtomicU64::new(0),
             with_the_peer: Mutex::default(),
-            next_body: AtomicU64::new(0),
+            pieces: AtomicU64::new(0),
         }
     }
 
@@ -71,14 +69,13 @@ impl Activity {
                 .untaken_since()
                 .filter(|_| !blocked)
                 .map(|since| since.max(unblocked_at)),
-            unsent: blocked || self.written.load(Ordering::Relaxed) < self.given.load(Ordering::Relaxed),
+            unsent: blocked || self.unsent.load(Ordering::Relaxed) > 0,
             closing_since: some(&self.closing_since),
         }
     }
 
     fn untaken_since(&self) -> Option<Instant> {
-        let waiting = self.with_the_peer.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.front().map(|(_, since)| *since)
+        self.waiting().front().map(|(_, since)| *since)
     }
 
     /// The protocol is known, and the first request is waited for.
@@ -104,8 +101,7 @@ impl Activity {
         }
     }
 
-    pub(super) fn writes(&self, bytes: usize) {
-        self.written.fetch_add(bytes as u64, Ordering::Relaxed);
+    pub(super) fn writes(&self) {
         if self.blocked.swap(false, Ordering::Relaxed) {
             self.note(&self.unblocked_at);
         }
@@ -141,104 +137,125 @@ impl Drop for InFlight {
     }
 }
 
-/// The largest piece that is given out at once, so that asking for the next one tells of the peer's progress.
-const PIECE: usize = 64 * 1024;
-
 pin_project! {
     /// A response's body that keeps its request in flight, and notes whose turn it is.
     #[derive(Debug)]
     pub(super) struct Noted<B> {
         #[pin]
         body: B,
-        rest: Bytes,
         turn: Turn,
     }
 }
 
+/// A body is with the peer from when it has given a piece until that has gone and the body is asked for more.
 #[derive(Debug)]
 struct Turn {
     in_flight: InFlight,
-    body: u64,
-    with_the_peer: bool,
+    given: Option<Arc<Given>>,
+}
+
+/// A piece that was given out, as long as it or the wish for the next one is outstanding.
+#[derive(Debug)]
+struct Given {
+    number: u64,
+    activity: Arc<Activity>,
+}
+
+impl Given {
+    fn new(activity: &Arc<Activity>) -> Self {
+        let number = activity.pieces.fetch_add(1, Ordering::Relaxed);
+        activity.waiting().push_back((number, Clock::default().now()));
+        Self {
+            number,
+            activity: Arc::clone(activity),
+        }
+    }
+
+    /// Some bytes have gone, to the system or to nowhere.
+    fn gone(&self, bytes: usize) {
+        self.activity.unsent.fetch_sub(bytes as u64, Ordering::Relaxed);
+        let mut waiting = self.activity.waiting();
+        waiting.retain(|(number, _)| *number != self.number);
+        waiting.push_back((self.number, Clock::default().now()));
+    }
+}
+
+impl Drop for Given {
+    fn drop(&mut self) {
+        self.activity.waiting().retain(|(number, _)| *number != self.number);
+    }
+}
+
+impl Activity {
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<(u64, Instant)>> {
+        self.with_the_peer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Turn {
-    fn give(&mut self, bytes: usize) {
-        let Activity {
-            given, with_the_peer, ..
-        } = &*self.in_flight.0;
-        given.fetch_add(bytes as u64, Ordering::Relaxed);
-        let mut waiting = with_the_peer.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.push_back((self.body, Clock::default().now()));
-        self.with_the_peer = true;
-    }
-
-    fn take_back(&mut self) {
-        if std::mem::take(&mut self.with_the_peer) {
-            let mut waiting = self
-                .in_flight
-                .0
-                .with_the_peer
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            waiting.retain(|(body, _)| *body != self.body);
-        }
+    fn give(&mut self, bytes: Bytes) -> Piece {
+        let activity = &self.in_flight.0;
+        activity.unsent.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        let given = Arc::new(Given::new(activity));
+        self.given = Some(Arc::clone(&given));
+        Piece { bytes, given }
     }
 }
 
-impl Drop for Turn {
+/// A piece of a body that notes how much of it has gone.
+#[derive(Debug)]
+pub(super) struct Piece {
+    bytes: Bytes,
+    given: Arc<Given>,
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+        self.given.gone(count);
+    }
+}
+
+impl Drop for Piece {
     fn drop(&mut self) {
-        self.take_back();
+        self.given.gone(self.bytes.len());
     }
 }
 
 impl<B> Noted<B> {
     pub(super) fn new(body: B, in_flight: InFlight) -> Self {
-        let number = in_flight.0.next_body.fetch_add(1, Ordering::Relaxed);
         Self {
             body,
-            rest: Bytes::new(),
-            turn: Turn {
-                in_flight,
-                body: number,
-                with_the_peer: false,
-            },
+            turn: Turn { in_flight, given: None },
         }
     }
 }
 
 impl<B: Body<Data = Bytes>> Body for Noted<B> {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Piece>, B::Error>>> {
         let this = self.project();
-        this.turn.take_back();
-        if this.rest.is_empty() {
-            match this.body.poll_frame(cx) {
-                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
-                    Ok(data) => *this.rest = data,
-                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
-                },
-                other => return other,
-            }
-        }
-        let piece = this.rest.split_to(this.rest.len().min(PIECE));
-        this.turn.give(piece.len());
-        Poll::Ready(Some(Ok(Frame::data(piece))))
+        this.turn.given = None;
+        this.body
+            .poll_frame(cx)
+            .map(|polled| polled.map(|frame| Ok(frame?.map_data(|bytes| this.turn.give(bytes)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let (inner, rest) = (self.body.size_hint(), self.rest.len() as u64);
-        let mut hint = SizeHint::new();
-        hint.set_lower(inner.lower() + rest);
-        if let Some(upper) = inner.upper() {
-            hint.set_upper(upper + rest);
-        }
-        hint
+        self.body.size_hint()
     }
 }

@@ -78,11 +78,20 @@ impl<S> Guarded<S> {
         }
     }
 
+    /// Notes whether what waited has gone; that nothing waited says nothing of the peer.
+    fn flushed(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+        if polled.is_ready() && self.stall.is_none() {
+            polled
+        } else {
+            self.wrote(cx, polled)
+        }
+    }
+
     /// Notes whether a write got on, and fails one that has waited too long.
-    fn wrote<T>(&mut self, cx: &mut Context<'_>, bytes: usize, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn wrote<T>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if polled.is_ready() {
             self.stall = None;
-            self.activity.writes(bytes);
+            self.activity.writes();
             return polled;
         }
         self.activity.blocks();
@@ -93,14 +102,6 @@ impl<S> Guarded<S> {
         }
         self.check_cut(cx)?;
         Poll::Pending
-    }
-}
-
-/// Returns how many bytes a write has taken.
-fn taken(polled: &Poll<io::Result<usize>>) -> usize {
-    match polled {
-        Poll::Ready(Ok(bytes)) => *bytes,
-        _ => 0,
     }
 }
 
@@ -130,7 +131,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write(cx, buffer);
-        this.wrote(cx, taken(&polled), polled)
+        this.wrote(cx, polled)
     }
 
     fn poll_write_vectored(
@@ -140,7 +141,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.stream).poll_write_vectored(cx, buffers);
-        this.wrote(cx, taken(&polled), polled)
+        this.wrote(cx, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -149,19 +150,14 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match Pin::new(&mut this.stream).poll_flush(cx) {
-            // Nothing was waiting: that the peer takes nothing is no wonder.
-            Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => this.wrote(cx, 0, Poll::Pending),
-        }
+        let polled = Pin::new(&mut this.stream).poll_flush(cx);
+        this.flushed(cx, polled)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        match Pin::new(&mut this.stream).poll_shutdown(cx) {
-            Poll::Ready(result) => Poll::Ready(result),
-            Poll::Pending => this.wrote(cx, 0, Poll::Pending),
-        }
+        let polled = Pin::new(&mut this.stream).poll_shutdown(cx);
+        this.flushed(cx, polled)
     }
 }
 

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
-use super::drive::STALL;
-
 use crate::base::error::InvalidSetting;
 use crate::base::live::Validate;
+
+/// What the end of a process may take beyond its phases: half a second to notice a stall, half a second for the log.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// How long each phase of a shutdown may last.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,13 +40,16 @@ impl Validate for ShutdownConfig {
             hooks,
             grace_period,
         } = self;
-        let sum = hold.saturating_add(*drain).saturating_add(*hooks).saturating_add(STALL);
+        let sum = hold
+            .saturating_add(*drain)
+            .saturating_add(*hooks)
+            .saturating_add(MARGIN);
         if sum < *grace_period {
             return Vec::new();
         }
         let found = format!("{grace_period:?}");
         let allowed = format!(
-            "more than hold {hold:?} + drain {drain:?} + hooks {hooks:?} + {STALL:?} to notice a stall = {sum:?}"
+            "more than hold {hold:?} + drain {drain:?} + hooks {hooks:?} + {MARGIN:?} to notice a stall and write the last log lines = {sum:?}"
         );
         vec![InvalidSetting::new("shutdown.grace_period", found, allowed)]
     }

@@ -15,7 +15,7 @@ use crate::base::clock::sleep;
 use crate::base::events::Change;
 
 /// How much longer than the hooks' time the runtime may take to say that they are done.
-pub(super) const STALL: Duration = Duration::from_millis(500);
+const STALL: Duration = Duration::from_millis(500);
 
 impl Shutdown {
     /// Waits for [`begin`](Shutdown::begin), leads through all phases, and tells how it went.

@@ -28,7 +28,7 @@ pub(crate) enum LogFormat {
 const WAITING_LINES: usize = 8_192;
 
 /// The longest wait for the last lines to be read, at the end of the process.
-const LAST_LINES: Duration = Duration::from_millis(1500);
+const LAST_LINES: Duration = Duration::from_millis(500);
 
 static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
@@ -38,11 +38,23 @@ static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 /// If we own the process a thread of its own writes, so that a log which nobody reads does not stop the service;
 /// whoever ends the process must [flush](flush) then.
 pub(crate) fn install(filter: &str, format: LogFormat, owns_process: bool) -> bool {
-    let writer = if owns_process {
-        waiting_writer()
-    } else {
-        BoxMakeWriter::new(stdout)
-    };
+    if !owns_process {
+        return install_writer(filter, format, BoxMakeWriter::new(stdout));
+    }
+    let builder = NonBlockingBuilder::default()
+        .lossy(true)
+        .buffered_lines_limit(WAITING_LINES);
+    let (writer, guard) = builder.thread_name("seaworthy-log").finish(stdout());
+    let dropped = writer.error_counter();
+    let installed = install_writer(filter, format, BoxMakeWriter::new(writer));
+    if installed {
+        *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
+        let _ = DROPPED.set(dropped);
+    }
+    installed
+}
+
+fn install_writer(filter: &str, format: LogFormat, writer: BoxMakeWriter) -> bool {
     let filter = EnvFilter::builder().parse_lossy(filter);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     let pretty = match format {
@@ -60,16 +72,6 @@ pub(crate) fn install(filter: &str, format: LogFormat, owns_process: bool) -> bo
             .with_span_list(false);
         builder.try_init().is_ok()
     }
-}
-
-fn waiting_writer() -> BoxMakeWriter {
-    let builder = NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(WAITING_LINES);
-    let (writer, guard) = builder.thread_name("seaworthy-log").finish(stdout());
-    *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
-    let _ = DROPPED.set(writer.error_counter());
-    BoxMakeWriter::new(writer)
 }
 
 /// Waits a little for the last lines to be written; what is logged later is lost.
