@@ -310,7 +310,7 @@ async fn a_peer_that_pings_does_not_outlive_its_idleness() {
 async fn a_response_that_nobody_takes_ends_its_connection_in_spite_of_a_living_one() {
     let served = served(&[("server.write_timeout", "200ms"), ("server.deadline", "1h")]);
     let mut peer = Connection::open(served.addr).await;
-    peer.write_bytes(&[h2::HELLO, &h2::get(1, "/hang"), &h2::get(3, "/big")].concat())
+    peer.write_bytes(&[h2::HELLO, &h2::get(1, "/hang"), &h2::get(3, "/endless")].concat())
         .await;
     // All that comes is read, but no window is opened.
     peer.closed().await;

@@ -36,7 +36,7 @@ static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 /// Installs a subscriber that writes to standard output; `false` if there is one already, which then stays.
 ///
 /// If we own the process a thread of its own writes, so that a log which nobody reads does not stop the service;
-/// whoever ends the process must [flush](flush) then.
+/// whoever ends the process must [`flush`] it then.
 pub(crate) fn install(filter: &str, format: LogFormat, owns_process: bool) -> bool {
     if !owns_process {
         return install_writer(filter, format, BoxMakeWriter::new(stdout));
