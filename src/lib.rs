@@ -36,6 +36,7 @@
 //! | module | feature | what it is for |
 //! |---|---|---|
 //! | [`timeout`] | `timeout` (default) | ends calls that take too long |
+//! | [`breaker`] | `breaker` (default) | stops calling a dependency that fails |
 //! | [`health`] | `health` | startup, readiness, liveness; dependency checks and heartbeats |
 //! | [`shutdown`] | `shutdown` | takes a service out of traffic without dropping what it has begun |
 //! | [`web`] | `http` | HTTP layers over one [`Body`]: probes, error boundary, drain gate, body limit, request id |
@@ -81,8 +82,12 @@ pub mod web;
 #[cfg(feature = "app")]
 pub use assembly::{App, AppBuilder, AppError, Bound, Endpoint, run};
 pub use base::error::{BoxError, InvalidSetting, InvalidSettings};
+#[cfg(feature = "breaker")]
+pub use base::random;
 pub use base::refusal::{Guarded, Part, Reason, Refusal};
 pub use base::{clock, events, inventory, outcome, request};
+#[cfg(feature = "breaker")]
+pub use policy::breaker;
 #[cfg(feature = "timeout")]
 pub use policy::timeout;
 #[cfg(feature = "app")]

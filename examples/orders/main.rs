@@ -46,8 +46,7 @@ fn main() -> ExitCode {
             Some(url) => url.clone(),
             None => upstream::start().await?,
         };
-        let payments = Payments::new(&url)?;
-        app.inventory().add(payments.timeout().clone());
+        let payments = Payments::new(&url, app.inventory(), app.events())?;
         // Optional: without payments no order is taken, but those that were can still be read.
         let check = payments.clone();
         app.health()
@@ -87,6 +86,14 @@ fn say_what_to_try(bound: &Bound, payments: &http::Uri) {
         (
             "let payments hang",
             format!(r#"curl -X PUT {payments}control --json '{{"mode":"hanging"}}'"#),
+        ),
+        (
+            "let payments fail",
+            format!(r#"curl -X PUT {payments}control --json '{{"mode":"failing"}}'"#),
+        ),
+        (
+            "let payments recover",
+            format!(r#"curl -X PUT {payments}control --json '{{"mode":"healthy"}}'"#),
         ),
     ];
     for (what, curl) in tries {

@@ -10,6 +10,7 @@ use super::error::AppError;
 use super::pulse::Pulse;
 use super::settings::Settings;
 use super::{run, serve};
+use crate::base::events::EventSink;
 use crate::base::inventory::Inventory;
 use crate::health::{Health, Heartbeat, Watchdog};
 use crate::policy::timeout::Timeout;
@@ -66,6 +67,11 @@ impl App {
     /// Returns the list of what is wired, for policies of your own.
     pub fn inventory(&self) -> &Inventory {
         &self.inventory
+    }
+
+    /// Makes a sink that logs what the policies of this service report; give it to each one's `events`.
+    pub fn events(&self) -> impl EventSink + use<> {
+        self.telemetry.clone()
     }
 
     /// Returns the setting `dependencies.<name>.url`, if there is one.

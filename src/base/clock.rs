@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+#[cfg(feature = "breaker")]
+use super::ticks::Ticks;
+
 /// Tells the time to whatever decides by it.
 ///
 /// The default clock follows tokio's: in a runtime whose time is paused it stands still with it. Cloning it is cheap,
@@ -26,6 +29,16 @@ impl Clock {
             Source::Tokio => tokio::time::Instant::now().into_std(),
             Source::Manual(manual) => manual.now(),
         }
+    }
+
+    /// Returns the present as a number; cheaper than [`now`](Self::now), and not to be compared with it.
+    #[cfg(feature = "breaker")]
+    #[inline]
+    pub(crate) fn ticks(&self) -> Ticks {
+        Ticks(match &self.0 {
+            Source::Tokio => super::ticks::nanos(),
+            Source::Manual(manual) => manual.nanos.load(Ordering::SeqCst),
+        })
     }
 
     /// Returns the time since 1970, or zero if the system's clock stands before that.

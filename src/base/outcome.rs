@@ -29,6 +29,16 @@ impl<T, E, F: Fn(Result<&T, &E>) -> Outcome> Classify<T, E> for F {
     }
 }
 
+/// Takes every response for a success, and every error for a failure unless it is a [`Refusal`] that says otherwise.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ErrorIsFailure;
+
+impl<T> Classify<T, BoxError> for ErrorIsFailure {
+    fn classify(&self, end: Result<&T, &BoxError>) -> Outcome {
+        end.map_or_else(of_error, |_| Outcome::Success)
+    }
+}
+
 /// Classifies a boxed error: what a [`Refusal`] in it says, otherwise a failure.
 pub fn of_error(error: &BoxError) -> Outcome {
     Refusal::find(error.as_ref()).map_or(Outcome::Failure, Refusal::outcome)

@@ -14,7 +14,7 @@ pin_project! {
     /// A service that is ready at once is called at once and not cloned. Otherwise it moves in here with whatever place
     /// in a queue it holds, and a clone stays behind.
     #[project = CallProj]
-    pub(crate) enum Call<S, Req>
+    pub enum Call<S, Req>
     where
         S: Service<Req>,
     {

@@ -3,8 +3,9 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
+
+use smol_str::SmolStr;
 
 use super::outcome::Outcome;
 
@@ -14,7 +15,8 @@ use super::outcome::Outcome;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     policy: &'static str,
-    name: Arc<str>,
+    // Short names, which most are, are copied: a refusal must not touch a count that all threads share.
+    name: SmolStr,
     reason: Reason,
     retry_after: Option<Duration>,
 }
@@ -30,6 +32,8 @@ pub enum Reason {
         /// What the limit was for.
         part: Part,
     },
+    /// The circuit to whoever was called is open, or half-open with all its probes under way.
+    CircuitOpen,
     /// The body is larger than the limit in bytes.
     BodyTooLarge {
         /// The most bytes that are accepted.
@@ -54,13 +58,19 @@ pub enum Part {
 }
 
 impl Refusal {
-    pub(crate) fn new(policy: &'static str, name: Arc<str>, reason: Reason) -> Self {
+    pub(crate) fn new(policy: &'static str, name: SmolStr, reason: Reason) -> Self {
         Self {
             policy,
             name,
             reason,
             retry_after: None,
         }
+    }
+
+    /// Adds how long the caller should wait, if that is known.
+    pub(crate) fn retry_in(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after = wait;
+        self
     }
 
     /// Finds the refusal in an error or in what caused it.
@@ -104,7 +114,8 @@ impl Refusal {
                 part: Part::RequestBody | Part::RequestIdle,
                 ..
             }
-            | Reason::BodyTooLarge { .. } => Outcome::Ignored,
+            | Reason::BodyTooLarge { .. }
+            | Reason::CircuitOpen => Outcome::Ignored,
             Reason::Elapsed { .. } => Outcome::Failure,
         }
     }
@@ -127,6 +138,7 @@ impl Reason {
                 part: Part::RequestIdle,
                 ..
             } => "request_body_idle",
+            Self::CircuitOpen => "circuit_open",
             Self::BodyTooLarge { .. } => "body_too_large",
         }
     }
@@ -155,6 +167,7 @@ impl fmt::Display for Reason {
                 limit,
                 part: Part::RequestIdle,
             } => write!(f, "request body silent for {limit:?}"),
+            Self::CircuitOpen => f.write_str("circuit is open"),
             Self::BodyTooLarge { limit } => write!(f, "body larger than {limit} bytes"),
         }
     }

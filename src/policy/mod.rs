@@ -1,4 +1,6 @@
 //! The tower layers, one folder each; none knows another.
 
+#[cfg(feature = "breaker")]
+pub mod breaker;
 #[cfg(feature = "timeout")]
 pub mod timeout;

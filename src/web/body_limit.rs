@@ -1,8 +1,8 @@
 //! Refuses request bodies that are too large.
 
+use smol_str::SmolStr;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -26,15 +26,15 @@ use crate::base::refusal::{Reason, Refusal};
 /// A [`RequestLimits`] in the request's extensions overrides the limit.
 #[derive(Clone, Debug)]
 pub struct BodyLimitLayer {
-    name: Arc<str>,
+    name: SmolStr,
     limit: u64,
 }
 
 impl BodyLimitLayer {
     /// Limits bodies to `limit` bytes; `name` shows in the refusal.
-    pub fn new(name: impl Into<Arc<str>>, limit: u64) -> Self {
+    pub fn new(name: impl AsRef<str>, limit: u64) -> Self {
         Self {
-            name: name.into(),
+            name: SmolStr::new(name),
             limit,
         }
     }
@@ -77,13 +77,7 @@ where
         let limit = RequestLimits::of(&request).body_bytes.unwrap_or(self.layer.limit);
         let mut request = request.map(Body::new);
         let size = http_body::Body::size_hint(request.body());
-        let refusal = || {
-            Refusal::new(
-                "body_limit",
-                Arc::clone(&self.layer.name),
-                Reason::BodyTooLarge { limit },
-            )
-        };
+        let refusal = || Refusal::new("body_limit", self.layer.name.clone(), Reason::BodyTooLarge { limit });
         if size.lower() > limit {
             return BodyLimitFuture {
                 response: None,

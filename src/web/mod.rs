@@ -2,6 +2,8 @@
 
 mod body;
 mod body_limit;
+#[cfg(feature = "breaker")]
+mod breaker;
 mod error_boundary;
 mod fault;
 mod health_json;
@@ -20,6 +22,11 @@ mod timeout;
 
 pub use body::Body;
 pub use body_limit::{BodyLimitFuture, BodyLimitLayer, BodyLimitService};
+#[cfg(feature = "breaker")]
+pub use breaker::{
+    ByStatus, HttpCircuitBreakerFuture, HttpCircuitBreakerLayer, HttpCircuitBreakerService,
+    HttpKeyedCircuitBreakerLayer, HttpKeyedCircuitBreakerService,
+};
 pub use error_boundary::{ErrorBoundaryFuture, ErrorBoundaryLayer, ErrorBoundaryService};
 pub use health_layer::{HealthFuture, HealthLayer, HealthService};
 pub use limits::RequestLimits;

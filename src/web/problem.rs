@@ -16,6 +16,7 @@ pub fn status_of(refusal: &Refusal) -> StatusCode {
             ..
         } => StatusCode::REQUEST_TIMEOUT,
         Reason::Elapsed { .. } => StatusCode::GATEWAY_TIMEOUT,
+        Reason::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
         Reason::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
     }
 }

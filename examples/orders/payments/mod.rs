@@ -1,4 +1,4 @@
-//! The client of `payments`: a pooled HTTP client under a timeout.
+//! The client of `payments`: a pooled HTTP client under a timeout, behind a circuit breaker.
 
 pub mod upstream;
 
@@ -10,19 +10,25 @@ use http_body_util::BodyExt;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use seaworthy::breaker::CircuitBreaker;
+use seaworthy::events::EventSink;
+use seaworthy::inventory::Inventory;
 use seaworthy::timeout::Timeout;
-use seaworthy::web::{HttpTimeoutService, RequestId, X_REQUEST_ID};
+use seaworthy::web::{ByStatus, HttpCircuitBreakerService, HttpTimeoutService, RequestId, X_REQUEST_ID};
 use seaworthy::{Body, BoxError, Guarded};
-use tower::{Layer, ServiceExt};
+use tower::{Layer, Service, ServiceExt};
 
 use crate::api::{Order, guarded};
 
 #[derive(Clone)]
 pub struct Payments {
-    client: HttpTimeoutService<Client<HttpConnector, Body>>,
-    timeout: Timeout,
+    client: HttpCircuitBreakerService<Direct, ByStatus>,
+    /// Without the breaker: a check asks the dependency, and not what we think of it.
+    direct: Direct,
     base: String,
 }
+
+type Direct = HttpTimeoutService<Client<HttpConnector, Body>>;
 
 /// `payments` answered, but did not agree; or it could not be reached.
 #[derive(Debug)]
@@ -37,21 +43,25 @@ impl fmt::Display for PaymentError {
 impl std::error::Error for PaymentError {}
 
 impl Payments {
-    pub fn new(url: &Uri) -> Result<Self, BoxError> {
+    /// Enters its policies into `inventory`; their changes go to `events`.
+    pub fn new(url: &Uri, inventory: &Inventory, events: impl EventSink) -> Result<Self, BoxError> {
         let limit = Duration::from_millis(1500);
         let timeout = Timeout::builder("payments").limit(limit).body_total(limit).build()?;
-        let client = timeout
+        // A shop of this size does not place 20 orders in 30 s, which is the default.
+        let breaker = CircuitBreaker::builder("payments")
+            .minimum_calls(5)
+            .events(events)
+            .build()?;
+        let direct = timeout
             .http_layer()
             .layer(Client::builder(TokioExecutor::new()).build_http());
+        inventory.add(timeout);
+        inventory.add(breaker.clone());
         Ok(Self {
-            client,
-            timeout,
+            client: breaker.http_layer().layer(direct.clone()),
+            direct,
             base: url.to_string().trim_end_matches('/').to_owned(),
         })
-    }
-
-    pub fn timeout(&self) -> &Timeout {
-        &self.timeout
     }
 
     pub async fn charge(&self, order: &Order, id: &RequestId) -> Result<(), Guarded<PaymentError>> {
@@ -61,24 +71,27 @@ impl Payments {
             .uri(format!("{}/charges", self.base))
             .header(X_REQUEST_ID, id.as_str())
             .body(Body::from(body));
-        self.send(request.map_err(|error| guarded(error.into()))?).await
+        send(self.client.clone(), request.map_err(|error| guarded(error.into()))?).await
     }
 
     /// Asks whether it is there; for the health check.
     pub async fn ping(self) -> Result<(), Guarded<PaymentError>> {
         let request = Request::get(format!("{}/ping", self.base)).body(Body::empty());
-        self.send(request.map_err(|error| guarded(error.into()))?).await
+        send(self.direct, request.map_err(|error| guarded(error.into()))?).await
     }
+}
 
-    async fn send(&self, request: Request<Body>) -> Result<(), Guarded<PaymentError>> {
-        let response: Response<Body> = self.client.clone().oneshot(request).await.map_err(guarded)?;
-        let status = response.status();
-        // Read to its end, so that the connection goes back to the pool.
-        response.into_body().collect().await.map_err(guarded)?;
-        if status.is_success() {
-            Ok(())
-        } else {
-            Err(Guarded::Inner(PaymentError(format!("payments answered {status}"))))
-        }
+async fn send<S>(client: S, request: Request<Body>) -> Result<(), Guarded<PaymentError>>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = BoxError>,
+{
+    let response = client.oneshot(request).await.map_err(guarded)?;
+    let status = response.status();
+    // Read to its end, so that the connection goes back to the pool.
+    response.into_body().collect().await.map_err(guarded)?;
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(Guarded::Inner(PaymentError(format!("payments answered {status}"))))
     }
 }

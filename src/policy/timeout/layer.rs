@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use smol_str::SmolStr;
 use tower_layer::Layer;
 
 use super::config::TimeoutConfig;
@@ -24,7 +25,7 @@ pub struct Timeout(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    name: Arc<str>,
+    name: SmolStr,
     settings: Live<TimeoutConfig>,
     events: Events,
     calls: Counter,
@@ -34,9 +35,9 @@ struct Shared {
 
 impl Timeout {
     /// Starts a timeout with the defaults; `name` shows in errors, events and the inventory.
-    pub fn builder(name: impl Into<Arc<str>>) -> TimeoutBuilder {
+    pub fn builder(name: impl AsRef<str>) -> TimeoutBuilder {
         TimeoutBuilder {
-            name: name.into(),
+            name: SmolStr::new(name),
             config: TimeoutConfig::default(),
             events: Events::default(),
         }
@@ -111,7 +112,7 @@ impl Timeout {
 
     pub(crate) fn refuse(&self, elapsed: Elapsed) -> Refusal {
         self.0.elapsed.increment();
-        Refusal::new(KIND, Arc::clone(&self.0.name), elapsed.into())
+        Refusal::new(KIND, self.0.name.clone(), elapsed.into())
     }
 
     pub(super) fn cancelled(&self) {
@@ -137,7 +138,7 @@ impl Describe for Timeout {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct TimeoutBuilder {
-    name: Arc<str>,
+    name: SmolStr,
     config: TimeoutConfig,
     events: Events,
 }

@@ -1,0 +1,344 @@
+//! One circuit for each of many keys.
+
+use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::config::CircuitBreakerConfig;
+use super::engine::{Engine, Role, Transition};
+use super::error::CircuitOpen;
+use super::future::{Call, Observed, ResponseFuture};
+use super::layer::CircuitBreakerBuilder;
+use super::permit::{Exit, Permit};
+use super::rules::{Admission, Rules};
+use super::snapshot::Snapshot;
+use super::window::PlainWindow;
+use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
+use crate::base::inventory::{Describe, Entry};
+use crate::base::keyed::{Keyed, KeyedStore};
+use crate::base::outcome::{Classify, ErrorIsFailure, Outcome};
+use crate::base::ready;
+use crate::base::refusal::Refusal;
+use crate::base::sync::{Mutex, lock};
+
+/// Stops calling those of many dependencies that fail: one circuit for each host, tenant or shard.
+///
+/// A cheap handle, like a [`CircuitBreaker`](super::CircuitBreaker), with the same settings for every key. It keeps a
+/// bounded number of keys: the half of its room that was used last always stays, and a key that nobody uses is
+/// forgotten after one to two idle times, with its state.
+pub struct KeyedCircuitBreaker<K>(Arc<Shared<K>>);
+
+struct Shared<K> {
+    rules: Arc<Rules>,
+    capacity: usize,
+    idle: Duration,
+    circuits: KeyedStore<K, Circuit>,
+}
+
+/// The circuit of one key: no stripes, because keys already spread threads.
+struct Circuit {
+    rules: Arc<Rules>,
+    cell: Mutex<Cell>,
+}
+
+struct Cell {
+    engine: Engine,
+    window: PlainWindow,
+}
+
+/// What can be a key: anything that tells itself from others, and can be shown in a log.
+pub trait Key: Hash + Eq + fmt::Display + Send + Sync + 'static {}
+
+impl<K: Hash + Eq + fmt::Display + Send + Sync + 'static> Key for K {}
+
+impl<K: Key> KeyedCircuitBreaker<K> {
+    pub(super) fn new(
+        builder: CircuitBreakerBuilder,
+        capacity: usize,
+        idle: Duration,
+    ) -> Result<Self, InvalidSettings> {
+        let rules = builder.rules()?;
+        let mut wrong = Vec::new();
+        let mut refuse = |key: &str, found: String, allowed: &str| {
+            wrong.push(InvalidSetting::new(
+                format!("breaker.{}.{key}", rules.name()),
+                found,
+                allowed,
+            ));
+        };
+        if !(2..=1_000_000).contains(&capacity) {
+            refuse("capacity", capacity.to_string(), "from 2 to 1000000 keys");
+        }
+        if idle < Duration::from_secs(1) {
+            refuse("idle", format!("{idle:?}"), "at least 1s");
+        }
+        InvalidSettings::check(wrong)?;
+        Ok(Self(Arc::new(Shared {
+            rules: Arc::new(rules),
+            capacity,
+            idle,
+            circuits: KeyedStore::new(capacity, idle),
+        })))
+    }
+
+    /// Makes the layer for any [`tower_service::Service`]; `key` says whom a request is for.
+    pub fn layer<F>(&self, key: F) -> KeyedCircuitBreakerLayer<K, F> {
+        KeyedCircuitBreakerLayer {
+            breaker: self.clone(),
+            key,
+            classify: ErrorIsFailure,
+        }
+    }
+
+    /// Runs a future of your own if the circuit of `key` lets it through; as [`CircuitBreaker::call`].
+    ///
+    /// # Errors
+    ///
+    /// [`Guarded::Refused`](crate::Guarded::Refused) without `operation` having been called,
+    /// [`Guarded::Inner`](crate::Guarded::Inner) with the future's own error.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`CircuitBreaker::call`].
+    ///
+    /// [`CircuitBreaker::call`]: super::CircuitBreaker::call
+    pub fn call<F, Fut, T, E>(&self, key: K, operation: F) -> Call<Fut, impl Classify<T, E> + use<K, F, Fut, T, E>>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        Call::new(
+            Observed::new(self.enter(key), operation),
+            |end: Result<&T, &E>| match end {
+                Ok(_) => Outcome::Success,
+                Err(_) => Outcome::Failure,
+            },
+        )
+    }
+
+    /// Returns the state of the circuit of `key`, or `None` if there is none: it was not used lately.
+    pub fn snapshot(&self, key: &K) -> Option<Snapshot> {
+        let now = self.0.rules.clock.ticks();
+        let config = self.0.rules.config();
+        let circuit = self.0.circuits.peek(key)?;
+        let mut cell = lock(&circuit.value.cell);
+        let tally = cell.window.tally(now, config.window);
+        Some(Snapshot::new(&cell.engine, tally, &config, now))
+    }
+
+    /// Closes the circuit of `key` and forgets all that it has seen, as if it were new.
+    pub fn reset(&self, key: &K) {
+        if let Some(circuit) = self.0.circuits.peek(key) {
+            let now = self.0.rules.clock.ticks();
+            let config = self.0.rules.config();
+            let (transition, ()) = circuit.value.change(&config, |cell| (Some(cell.engine.reset(now)), ()));
+            circuit.announce(transition);
+        }
+    }
+
+    /// Counts the keys that have a circuit now.
+    pub fn keys(&self) -> usize {
+        self.0.circuits.len()
+    }
+
+    /// Returns the settings in force.
+    pub fn config(&self) -> Arc<CircuitBreakerConfig> {
+        self.0.rules.config()
+    }
+
+    /// Changes the settings of all keys; as [`CircuitBreaker::reconfigure`](super::CircuitBreaker::reconfigure).
+    ///
+    /// # Errors
+    ///
+    /// What cannot be accepted; the old settings stay in force then.
+    pub fn reconfigure(&self, change: impl FnOnce(&mut CircuitBreakerConfig)) -> Result<(), InvalidSettings> {
+        self.0.rules.reconfigure(change).map(drop)
+    }
+
+    pub(crate) fn enter(&self, key: K) -> Result<Permit, Refusal> {
+        let shared = &self.0;
+        let now = shared.rules.clock.ticks();
+        let config = shared.rules.config();
+        let circuit = shared.circuits.get_or_insert(key, now, || Circuit {
+            rules: Arc::clone(&shared.rules),
+            cell: Mutex::new(Cell {
+                engine: Engine::default(),
+                window: PlainWindow::new(config.window),
+            }),
+        });
+        let (transition, decided) = circuit.value.change(&config, |cell| {
+            let generation = cell.engine.generation();
+            let (role, transition) = cell.engine.enter(now, &config);
+            (transition, role.map_err(|until| (generation, until)))
+        });
+        circuit.announce(transition);
+        let admission = match decided {
+            Ok(ticket) => shared.rules.admit(ticket),
+            Err((generation, until)) => shared
+                .rules
+                .refuse(generation, until, now)
+                .map_err(|open: CircuitOpen| shared.rules.refusal(open))?,
+        };
+        Ok(Permit::keyed(circuit, admission))
+    }
+}
+
+impl Circuit {
+    /// Changes the state, and forgets the calls of the old one.
+    fn change<T>(
+        &self,
+        config: &CircuitBreakerConfig,
+        decide: impl FnOnce(&mut Cell) -> (Option<Transition>, T),
+    ) -> (Option<Transition>, T) {
+        let mut cell = lock(&self.cell);
+        let (transition, decided) = decide(&mut cell);
+        if transition.is_some() {
+            cell.window = PlainWindow::new(config.window);
+        }
+        (transition, decided)
+    }
+}
+
+impl<K: Key> Keyed<K, Circuit> {
+    fn announce(&self, transition: Option<Transition>) {
+        if transition.is_some() {
+            // A key may come from outside: as much of it as a log line bears.
+            let key: String = self.key.to_string().chars().take(64).collect();
+            self.value.rules.announce(transition, Some(&key));
+        }
+    }
+}
+
+impl<K: Key> Exit for Keyed<K, Circuit> {
+    fn exit(&self, admission: &Admission, outcome: Outcome) {
+        let ticket = admission.ticket;
+        if ticket.role == Role::Unobserved {
+            return;
+        }
+        let rules = &self.value.rules;
+        let now = rules.clock.ticks();
+        let ended = rules.judge(admission, outcome, || now);
+        if ended.is_some() {
+            rules.calls.increment();
+        }
+        let config = rules.config();
+        let chance = rules.chance();
+        let (transition, ()) = self.value.change(&config, |Cell { engine, window }| {
+            let transition = match (ticket.role, ended) {
+                (Role::Probe(_), _) => {
+                    let healthy = ended.map(super::window::Ended::is_healthy);
+                    engine.probe_ended(ticket, healthy, now, &config, chance)
+                }
+                (_, Some(ended)) if engine.generation() == ticket.generation => {
+                    window.add(ended, now, config.window);
+                    let tally = (!ended.is_healthy()).then(|| window.tally(now, config.window));
+                    tally
+                        .and_then(|tally| tally.cause(&config))
+                        .and_then(|cause| engine.trip(ticket.generation, now, &config, chance, cause))
+                }
+                _ => None,
+            };
+            (transition, ())
+        });
+        self.announce(transition);
+    }
+
+    fn cancelled(&self) -> Outcome {
+        self.value.rules.cancelled()
+    }
+}
+
+impl<K: Key> Describe for KeyedCircuitBreaker<K> {
+    fn describe(&self) -> Entry {
+        let entry = self.0.rules.describe("keyed", 0);
+        entry
+            .setting("capacity", self.0.capacity)
+            .setting("idle", format!("{:?}", self.0.idle))
+            .setting("keys", self.keys())
+    }
+}
+
+impl<K> Clone for KeyedCircuitBreaker<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K> fmt::Debug for KeyedCircuitBreaker<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyedCircuitBreaker")
+            .field("name", &self.0.rules.name())
+            .field("capacity", &self.0.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Puts every call of a service behind the circuit of its key.
+#[derive(Clone)]
+pub struct KeyedCircuitBreakerLayer<K, F, C = ErrorIsFailure> {
+    breaker: KeyedCircuitBreaker<K>,
+    key: F,
+    classify: C,
+}
+
+impl<K, F, C> KeyedCircuitBreakerLayer<K, F, C> {
+    /// Lets `classify` say what a call's end means; it sees the response or the boxed error.
+    pub fn classify<D>(self, classify: D) -> KeyedCircuitBreakerLayer<K, F, D> {
+        KeyedCircuitBreakerLayer {
+            breaker: self.breaker,
+            key: self.key,
+            classify,
+        }
+    }
+}
+
+impl<S, K, F: Clone, C: Clone> Layer<S> for KeyedCircuitBreakerLayer<K, F, C> {
+    type Service = KeyedCircuitBreakerService<S, K, F, C>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        KeyedCircuitBreakerService {
+            inner,
+            breaker: self.breaker.clone(),
+            key: self.key.clone(),
+            classify: self.classify.clone(),
+        }
+    }
+}
+
+/// The tower shell of a [`KeyedCircuitBreaker`]; always ready, because only a request tells the key.
+///
+/// The wait for the inner service happens in the future, with the permit held.
+#[derive(Clone)]
+pub struct KeyedCircuitBreakerService<S, K, F, C> {
+    inner: S,
+    breaker: KeyedCircuitBreaker<K>,
+    key: F,
+    classify: C,
+}
+
+impl<S, K, F, C, Req> Service<Req> for KeyedCircuitBreakerService<S, K, F, C>
+where
+    S: Service<Req, Error: Into<BoxError>> + Clone,
+    K: Key,
+    F: Fn(&Req) -> K,
+    C: Classify<S::Response, BoxError> + Clone,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<ready::Call<S, Req>, C>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Req) -> Self::Future {
+        let admitted = self.breaker.enter((self.key)(&request));
+        let observed = Observed::new(admitted, || ready::Call::new(&mut self.inner, request));
+        ResponseFuture::new(observed, self.classify.clone())
+    }
+}

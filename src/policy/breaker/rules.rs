@@ -1,0 +1,232 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use smol_str::SmolStr;
+
+use super::config::{CircuitBreakerConfig, Window};
+use super::engine::{Role, Ticket, Transition};
+use super::error::CircuitOpen;
+use super::window::Ended;
+use crate::base::Counter;
+use crate::base::clock::Clock;
+use crate::base::error::{InvalidSetting, InvalidSettings};
+use crate::base::events::{Change, Events};
+use crate::base::inventory::Entry;
+use crate::base::live::{Live, Validate};
+use crate::base::outcome::Outcome;
+use crate::base::random::Random;
+use crate::base::refusal::Refusal;
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::base::ticks::{Ticks, nanos_of};
+
+pub(super) const KIND: &str = "breaker";
+
+/// What all circuits of one handle have in common: settings, and the counts of what happened.
+#[derive(Debug)]
+pub(super) struct Rules {
+    name: SmolStr,
+    settings: Live<CircuitBreakerConfig>,
+    /// Two of the settings again, because every call looks at them.
+    slow_after: AtomicU64,
+    shadow: AtomicBool,
+    pub(super) clock: Clock,
+    random: Random,
+    events: Events,
+    /// Calls that no window has counted.
+    pub(super) calls: Counter,
+    failed: Counter,
+    slow: Counter,
+    ignored: Counter,
+    cancelled: Counter,
+    refused: Counter,
+    would_refuse: Counter,
+}
+
+/// What a call has been let in with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Admission {
+    pub(super) ticket: Ticket,
+    /// [`Ticks::NEVER`] while nobody asks how long calls take.
+    started: Ticks,
+}
+
+impl Rules {
+    pub(super) fn new(
+        name: SmolStr,
+        config: CircuitBreakerConfig,
+        clock: Clock,
+        random: Random,
+        events: Events,
+    ) -> Result<Self, InvalidSettings> {
+        Ok(Self {
+            slow_after: AtomicU64::new(slow_after(&config)),
+            shadow: AtomicBool::new(config.shadow),
+            settings: Live::new(&name, config)?,
+            name,
+            clock,
+            random,
+            events,
+            calls: Counter::default(),
+            failed: Counter::default(),
+            slow: Counter::default(),
+            ignored: Counter::default(),
+            cancelled: Counter::default(),
+            refused: Counter::default(),
+            would_refuse: Counter::default(),
+        })
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn config(&self) -> Arc<CircuitBreakerConfig> {
+        self.settings.load()
+    }
+
+    pub(super) fn chance(&self) -> f64 {
+        self.random.unit()
+    }
+
+    /// Lets a call in whose ticket is known.
+    #[inline]
+    pub(super) fn admit(&self, ticket: Ticket) -> Admission {
+        let started = match self.slow_after.load(Ordering::Relaxed) {
+            u64::MAX => Ticks::NEVER,
+            _ => self.clock.ticks(),
+        };
+        Admission { ticket, started }
+    }
+
+    /// Refuses a call until then, or lets it through unobserved in shadow mode.
+    pub(super) fn refuse(&self, generation: u32, until: Ticks, now: Ticks) -> Result<Admission, CircuitOpen> {
+        if self.shadow.load(Ordering::Relaxed) {
+            self.would_refuse.increment();
+            let role = Role::Unobserved;
+            return Ok(self.admit(Ticket { generation, role }));
+        }
+        let retry_after = (until != Ticks::NEVER).then(|| until.since(now));
+        Err(CircuitOpen { retry_after })
+    }
+
+    /// Says what a call's end means, and counts it; `None` if it means nothing.
+    #[inline]
+    pub(super) fn judge(&self, admission: &Admission, outcome: Outcome, now: impl FnOnce() -> Ticks) -> Option<Ended> {
+        let failed = match outcome {
+            Outcome::Success => false,
+            Outcome::Failure => true,
+            Outcome::Ignored => {
+                self.ignored.increment();
+                return None;
+            }
+        };
+        let slow = admission.started != Ticks::NEVER
+            && now().0.saturating_sub(admission.started.0) >= self.slow_after.load(Ordering::Relaxed);
+        if failed {
+            self.failed.increment();
+        }
+        if slow {
+            self.slow.increment();
+        }
+        Some(Ended { failed, slow })
+    }
+
+    /// Counts a call that was dropped, and returns what it is to count as.
+    pub(super) fn cancelled(&self) -> Outcome {
+        self.cancelled.increment();
+        self.config().cancelled
+    }
+
+    /// Tells of a change; `whose` is the key it happened to, if there are keys.
+    pub(super) fn announce(&self, transition: Option<Transition>, whose: Option<&str>) {
+        let Some(Transition { from, to, cause }) = transition else {
+            return;
+        };
+        let detail = match whose {
+            Some(key) => format!("{key}: {cause}"),
+            None => cause.to_string(),
+        };
+        let (from, to) = (from.label(), to.label());
+        let change = Change::State {
+            from,
+            to,
+            detail: &detail,
+        };
+        self.events.emit(KIND, &self.name, change);
+    }
+
+    /// Makes the refusal of one call, and counts it.
+    pub(super) fn refusal(&self, open: CircuitOpen) -> Refusal {
+        self.refused.increment();
+        Refusal::new(KIND, self.name.clone(), open.into()).retry_in(open.retry_after)
+    }
+
+    /// Puts changed settings in force, unless one is wrong or would need another window.
+    pub(super) fn reconfigure(
+        &self,
+        change: impl FnOnce(&mut CircuitBreakerConfig),
+    ) -> Result<Arc<CircuitBreakerConfig>, InvalidSettings> {
+        let old = self.config();
+        let mut new = CircuitBreakerConfig::clone(&old);
+        change(&mut new);
+        let mut wrong = new.validate(&self.name);
+        let fits = match (old.window, new.window) {
+            (Window::Count(old), Window::Count(new)) => old == new,
+            (Window::Time(_), Window::Time(_)) | (Window::Consecutive(_), Window::Consecutive(_)) => true,
+            _ => false,
+        };
+        if !fits {
+            let allowed = format!(
+                "{:?}, as the handle was built with it: build another handle for another window",
+                old.window
+            );
+            let found = format!("{:?}", new.window);
+            wrong.push(InvalidSetting::new(
+                format!("breaker.{}.window", self.name),
+                found,
+                allowed,
+            ));
+        }
+        InvalidSettings::check(wrong)?;
+        self.slow_after.store(slow_after(&new), Ordering::Relaxed);
+        self.shadow.store(new.shadow, Ordering::Relaxed);
+        self.settings.replace(&self.name, new)?;
+        self.events.emit(KIND, &self.name, Change::Settings);
+        Ok(self.config())
+    }
+
+    pub(super) fn describe(&self, state: &'static str, counted: u64) -> Entry {
+        let config = self.config();
+        let slow = config.slow_calls.map_or("none".to_owned(), |slow| {
+            format!("{}% of {:?} or longer", slow.rate, slow.after)
+        });
+        Entry::new(KIND, &*self.name, state)
+            .setting("window", format!("{:?}", config.window))
+            .setting("failure_rate", format!("{}%", config.failure_rate))
+            .setting("slow_calls", slow)
+            .setting("minimum_calls", config.minimum_calls)
+            .setting("open", format!("{:?} to {:?}", config.open, config.open_max))
+            .setting("open_jitter", format!("{}%", config.open_jitter))
+            .setting(
+                "probes",
+                format!(
+                    "{}, of which {}% must succeed within {:?}",
+                    config.probes, config.probe_success_rate, config.probe_deadline
+                ),
+            )
+            .setting("shadow", config.shadow)
+            .counter("calls", counted + self.calls.sum())
+            .counter("failed", self.failed.sum())
+            .counter("slow", self.slow.sum())
+            .counter("ignored", self.ignored.sum())
+            .counter("cancelled", self.cancelled.sum())
+            .counter("refused", self.refused.sum())
+            .counter("would_refuse", self.would_refuse.sum())
+    }
+}
+
+/// Nanoseconds; the most if nobody asks.
+fn slow_after(config: &CircuitBreakerConfig) -> u64 {
+    let after = config.slow_calls.map_or(Duration::MAX, |slow| slow.after);
+    nanos_of(after)
+}

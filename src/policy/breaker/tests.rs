@@ -1,0 +1,434 @@
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::config::{CircuitBreakerConfig, SlowCalls, Window};
+use super::error::CircuitOpen;
+use super::keyed::KeyedCircuitBreaker;
+use super::layer::{CircuitBreaker, CircuitBreakerBuilder};
+use super::permit::Permit;
+use super::state::State;
+use crate::base::clock::{Clock, ManualClock};
+use crate::base::outcome::Outcome;
+use crate::base::ticks::Ticks;
+
+const MILLI: Duration = Duration::from_millis(1);
+
+/// A circuit as its users see it, whichever way it is kept.
+trait Subject {
+    fn enter(&self) -> Result<Permit, CircuitOpen>;
+    fn looks(&self) -> (State, [u64; 3], Option<Duration>);
+    fn reset(&self);
+    /// Forces a state, if such a circuit can be forced.
+    fn force(&self, _: State) -> bool {
+        false
+    }
+}
+
+impl Subject for CircuitBreaker {
+    fn enter(&self) -> Result<Permit, CircuitOpen> {
+        self.enter()
+    }
+
+    fn looks(&self) -> (State, [u64; 3], Option<Duration>) {
+        let snapshot = self.snapshot();
+        (
+            snapshot.state,
+            [snapshot.calls, snapshot.failed, snapshot.slow],
+            snapshot.next_attempt,
+        )
+    }
+
+    fn reset(&self) {
+        self.reset();
+    }
+
+    fn force(&self, state: State) -> bool {
+        match state {
+            State::ForcedOpen => self.force_open(),
+            State::ForcedClosed => self.force_closed(),
+            _ => self.disable(),
+        }
+        true
+    }
+}
+
+impl Subject for KeyedCircuitBreaker<u8> {
+    fn enter(&self) -> Result<Permit, CircuitOpen> {
+        self.enter(7).map_err(|refusal| CircuitOpen {
+            retry_after: refusal.retry_after(),
+        })
+    }
+
+    fn looks(&self) -> (State, [u64; 3], Option<Duration>) {
+        let snapshot = self.snapshot(&7).expect("made when the test began");
+        (
+            snapshot.state,
+            [snapshot.calls, snapshot.failed, snapshot.slow],
+            snapshot.next_attempt,
+        )
+    }
+
+    fn reset(&self) {
+        self.reset(&7);
+    }
+}
+
+/// Keeps all that ever happened, and looks through it again for each decision.
+struct Model {
+    config: CircuitBreakerConfig,
+    now: Duration,
+    state: ModelState,
+    generation: u32,
+    /// When each call of this generation ended, whether it failed, whether it was slow.
+    ended: Vec<(Duration, bool, bool)>,
+    /// The open times that no health has made forgotten.
+    openings: Vec<Duration>,
+    closed_at: Duration,
+}
+
+#[derive(Clone)]
+enum ModelState {
+    Closed,
+    Open { until: Duration },
+    HalfOpen { probes: Vec<ModelProbe> },
+    ForcedOpen,
+    ForcedClosed,
+    Disabled,
+}
+
+#[derive(Clone)]
+struct ModelProbe {
+    deadline: Duration,
+    /// `None` while it runs; then what it showed, if anything.
+    end: Option<Option<bool>>,
+}
+
+#[derive(Clone, Copy)]
+struct ModelTicket {
+    generation: u32,
+    probe: Option<usize>,
+    observed: bool,
+    began: Duration,
+}
+
+impl Model {
+    fn new(config: CircuitBreakerConfig) -> Self {
+        Self {
+            config,
+            now: Duration::ZERO,
+            state: ModelState::Closed,
+            generation: 0,
+            ended: Vec::new(),
+            openings: Vec::new(),
+            closed_at: Duration::ZERO,
+        }
+    }
+
+    fn change(&mut self, state: ModelState) {
+        self.state = state;
+        self.generation += 1;
+        self.ended.clear();
+    }
+
+    fn open(&mut self) {
+        let doubled = (0..self.openings.len()).fold(self.config.open, |time, _| time * 2);
+        let time = doubled.min(self.config.open_max);
+        self.openings.push(time);
+        self.change(ModelState::Open { until: self.now + time });
+    }
+
+    fn close(&mut self) {
+        self.closed_at = self.now;
+        self.change(ModelState::Closed);
+    }
+
+    /// `Err` says how long until a call may be let in, if that is known.
+    fn enter(&mut self) -> Result<ModelTicket, Option<Duration>> {
+        if matches!(self.state, ModelState::Open { until } if self.now >= until) {
+            self.change(ModelState::HalfOpen { probes: Vec::new() });
+        }
+        let (now, config) = (self.now, &self.config);
+        let mut ticket = ModelTicket {
+            generation: self.generation,
+            probe: None,
+            observed: true,
+            began: now,
+        };
+        match &mut self.state {
+            ModelState::Closed | ModelState::ForcedClosed => {}
+            ModelState::Disabled => ticket.observed = false,
+            ModelState::ForcedOpen => return Err(None),
+            ModelState::Open { until } => return Err(Some(*until - now)),
+            ModelState::HalfOpen { probes } => {
+                let running = || {
+                    probes
+                        .iter()
+                        .filter(|probe| probe.end.is_none() && now < probe.deadline)
+                };
+                let decided = probes.iter().filter(|probe| matches!(probe.end, Some(Some(_)))).count();
+                if running().count() + decided >= config.probes as usize {
+                    return Err(running().map(|probe| probe.deadline - now).min());
+                }
+                ticket.probe = Some(probes.len());
+                probes.push(ModelProbe {
+                    deadline: now + config.probe_deadline,
+                    end: None,
+                });
+            }
+        }
+        Ok(ticket)
+    }
+
+    /// `failed` is `None` for a call that says nothing.
+    fn exit(&mut self, ticket: ModelTicket, failed: Option<bool>) {
+        if ticket.generation != self.generation || !ticket.observed {
+            return;
+        }
+        let took = self.now - ticket.began;
+        let is_slow = self.config.slow_calls.is_some_and(|slow| took >= slow.after);
+        if let Some(index) = ticket.probe {
+            self.probe_ended(index, failed.map(|failed| !failed && !is_slow));
+        } else if let Some(failed) = failed {
+            self.ended.push((self.now, failed, is_slow));
+            if (failed || is_slow) && matches!(self.state, ModelState::Closed) && self.has_tripped() {
+                let mut healthy = self.now - self.closed_at;
+                while let Some(last) = self.openings.last().copied().filter(|last| healthy >= *last) {
+                    healthy -= last;
+                    self.openings.pop();
+                }
+                self.open();
+            }
+        }
+    }
+
+    fn probe_ended(&mut self, index: usize, healthy: Option<bool>) {
+        let ModelState::HalfOpen { probes } = &mut self.state else {
+            unreachable!("probes are of a half-open generation");
+        };
+        if self.now >= probes[index].deadline {
+            return;
+        }
+        probes[index].end = Some(healthy);
+        let count = |wanted| probes.iter().filter(|probe| probe.end == Some(Some(wanted))).count() as f64;
+        let needed = f64::from(self.config.probes) * f64::from(self.config.probe_success_rate) / 100.0;
+        // 1e-9: a share like 60 % of 5 is a little more than 3 in binary.
+        if count(true) >= needed - 1e-9 {
+            self.close();
+        } else if f64::from(self.config.probes) - count(false) < needed - 1e-9 {
+            self.open();
+        }
+    }
+
+    /// The calls, failures and slow calls that the window still has.
+    fn window(&self) -> [u64; 3] {
+        let kept: Vec<_> = match self.config.window {
+            Window::Count(calls) => self.ended.iter().rev().take(calls as usize).collect(),
+            Window::Time(length) => {
+                let bucket = |at: Duration| at.as_nanos() / (length / 10).as_nanos();
+                let oldest = (bucket(self.now) + 1).saturating_sub(10);
+                self.ended.iter().filter(|(at, ..)| bucket(*at) >= oldest).collect()
+            }
+            Window::Consecutive(_) => self.ended.iter().rev().take_while(|(_, failed, _)| *failed).collect(),
+        };
+        let count = |is: fn(&(Duration, bool, bool)) -> bool| kept.iter().filter(|ended| is(ended)).count() as u64;
+        [kept.len() as u64, count(|ended| ended.1), count(|ended| ended.2)]
+    }
+
+    fn has_tripped(&self) -> bool {
+        let [calls, failed, slow] = self.window();
+        if let Window::Consecutive(most) = self.config.window {
+            return failed >= u64::from(most);
+        }
+        let reaches = |part: u64, percent: u8| part > 0 && part * 100 >= calls * u64::from(percent);
+        let is_slow = self.config.slow_calls.is_some_and(|most| reaches(slow, most.rate));
+        calls >= u64::from(self.config.minimum_calls) && (reaches(failed, self.config.failure_rate) || is_slow)
+    }
+
+    fn looks(&self) -> (State, [u64; 3], Option<Duration>) {
+        let state = match &self.state {
+            ModelState::Closed => State::Closed,
+            ModelState::Open { .. } => State::Open,
+            ModelState::HalfOpen { .. } => State::HalfOpen,
+            ModelState::ForcedOpen => State::ForcedOpen,
+            ModelState::ForcedClosed => State::ForcedClosed,
+            ModelState::Disabled => State::Disabled,
+        };
+        let next = match &self.state {
+            ModelState::Open { until } => Some(until.saturating_sub(self.now)),
+            _ => None,
+        };
+        (state, self.window(), next)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Advance(u32),
+    Enter,
+    /// One of the calls under way ends.
+    End(usize, End),
+    Reset,
+    Force(State),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Success,
+    Failure,
+    Ignored,
+    Dropped,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let end = prop_oneof![
+        4 => Just(End::Success),
+        5 => Just(End::Failure),
+        1 => Just(End::Ignored),
+        1 => Just(End::Dropped),
+    ];
+    prop_oneof![
+        20 => (0..40u32).prop_map(Step::Advance),
+        3 => (40..3000u32).prop_map(Step::Advance),
+        50 => Just(Step::Enter),
+        50 => (any::<usize>(), end).prop_map(|(which, end)| Step::End(which, end)),
+        1 => Just(Step::Reset),
+        1 => prop_oneof![Just(State::ForcedOpen), Just(State::ForcedClosed), Just(State::Disabled)]
+            .prop_map(Step::Force),
+    ]
+}
+
+fn config() -> impl Strategy<Value = CircuitBreakerConfig> {
+    let window = prop_oneof![
+        (1..12u32).prop_map(Window::Count),
+        (10..600u32).prop_map(|ms| Window::Time(MILLI * ms)),
+        (1..5u32).prop_map(Window::Consecutive),
+    ];
+    let slow = prop_oneof![
+        Just(None),
+        (1..80u32, 1..=100u8).prop_map(|(ms, rate)| Some(SlowCalls::new(MILLI * ms, rate))),
+    ];
+    let rates = (1..=100u8, 1..=100u8, 1..12u32);
+    let times = (1..300u32, 1..8u32, 1..400u32);
+    (window, slow, rates, times, 1..7u32).prop_map(|(window, slow, rates, times, probes)| CircuitBreakerConfig {
+        window,
+        failure_rate: rates.0,
+        slow_calls: slow.filter(|_| !matches!(window, Window::Consecutive(_))),
+        minimum_calls: match window {
+            Window::Count(calls) => rates.2.min(calls),
+            _ => rates.2,
+        },
+        open: MILLI * times.0,
+        open_max: MILLI * times.0 * times.1,
+        open_jitter: 0,
+        probes,
+        probe_success_rate: rates.1,
+        probe_deadline: MILLI * times.2,
+        ..CircuitBreakerConfig::default()
+    })
+}
+
+fn agree(
+    subject: &impl Subject,
+    clock: &ManualClock,
+    config: CircuitBreakerConfig,
+    steps: &[Step],
+) -> Result<(), TestCaseError> {
+    let mut model = Model::new(config);
+    let mut calls: Vec<(Permit, ModelTicket)> = Vec::new();
+    for step in steps {
+        match *step {
+            Step::Advance(ms) => {
+                clock.advance(MILLI * ms);
+                model.now += MILLI * ms;
+            }
+            Step::Enter => match (subject.enter(), model.enter()) {
+                (Ok(permit), Ok(ticket)) => calls.push((permit, ticket)),
+                (Err(open), Err(wait)) => prop_assert_eq!(open.retry_after, wait),
+                (let_in, expected) => {
+                    prop_assert!(false, "{:?}, but the model {:?}", let_in.is_ok(), expected.is_ok());
+                }
+            },
+            Step::End(which, end) if !calls.is_empty() => {
+                let (permit, ticket) = calls.swap_remove(which % calls.len());
+                let failed = match end {
+                    End::Success => Some(false),
+                    End::Failure => Some(true),
+                    End::Ignored | End::Dropped => None,
+                };
+                match end {
+                    End::Success => permit.end(Outcome::Success),
+                    End::Failure => permit.end(Outcome::Failure),
+                    End::Ignored => permit.end(Outcome::Ignored),
+                    End::Dropped => drop(permit),
+                }
+                model.exit(ticket, failed);
+            }
+            Step::End(..) => {}
+            Step::Reset => {
+                subject.reset();
+                model.openings.clear();
+                model.close();
+            }
+            Step::Force(state) if subject.force(state) => model.change(match state {
+                State::ForcedOpen => ModelState::ForcedOpen,
+                State::ForcedClosed => ModelState::ForcedClosed,
+                _ => ModelState::Disabled,
+            }),
+            Step::Force(_) => {}
+        }
+        let (state, window, next) = subject.looks();
+        let expected = model.looks();
+        prop_assert_eq!((state, window), (expected.0, expected.1), "after {:?}", step);
+        if state != State::HalfOpen {
+            prop_assert_eq!(next, expected.2, "after {:?}", step);
+        }
+    }
+    Ok(())
+}
+
+fn builder(config: &CircuitBreakerConfig, clock: &ManualClock) -> CircuitBreakerBuilder {
+    let mut builder = CircuitBreaker::builder("payments").clock(Clock::from(clock.clone()));
+    builder.config = config.clone();
+    builder
+}
+
+proptest! {
+    // With 500 steps each; `ci/check models` makes millions of them.
+    #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_circuit_agrees_with_the_obvious_model(
+        config in config(),
+        steps in prop::collection::vec(step(), 0..1000),
+    ) {
+        let clock = ManualClock::default();
+        let breaker = builder(&config, &clock).build().unwrap();
+        agree(&breaker, &clock, config, &steps)?;
+    }
+
+    #[test]
+    fn a_keyed_circuit_agrees_with_the_obvious_model(
+        config in config(),
+        steps in prop::collection::vec(step(), 0..1000),
+    ) {
+        let clock = ManualClock::default();
+        // The silences of this test must not make it forget its key.
+        let breaker = builder(&config, &clock).build_keyed(2, Duration::from_secs(1_000_000)).unwrap();
+        drop(breaker.enter(7));
+        agree(&breaker, &clock, config, &steps)?;
+    }
+}
+
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(200)
+}
+
+#[test]
+fn a_time_that_has_no_end_does_not_overflow() {
+    assert_eq!(Ticks(5).after(Duration::MAX), Ticks::NEVER);
+    assert_eq!(Ticks(5).since(Ticks(9)), Duration::ZERO);
+}
