@@ -1,36 +1,14 @@
 //! Metrics that nobody scrapes do not grow. In a binary of its own, as it counts the live bytes of the process.
 
+mod alloc_support;
 mod support;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::convert::Infallible;
-use std::sync::atomic::{AtomicIsize, Ordering};
 
+use alloc_support::live;
 use seaworthy::Body;
 use support::{Served, builder, eventually};
 use tower::service_fn;
-
-static LIVE: AtomicIsize = AtomicIsize::new(0);
-
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size() as isize, Ordering::Relaxed);
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[tokio::test]
 async fn metrics_that_nobody_scrapes_do_not_grow() {
@@ -41,8 +19,8 @@ async fn metrics_that_nobody_scrapes_do_not_grow() {
     let _served = Served::start(builder().build().unwrap(), hello);
     let histogram = metrics::histogram!("mine");
     histogram.record(1.0);
-    let before = LIVE.load(Ordering::Relaxed);
-    let grown = || LIVE.load(Ordering::Relaxed) - before;
+    let before = live();
+    let grown = || live() - before;
     (0..RECORDS).for_each(|_| histogram.record(1.0));
     assert!(grown() > SAMPLES / 2, "the service's recorder was not installed");
     eventually("the samples are gone", || async {

@@ -6,7 +6,7 @@ mod policy_harness;
 use std::future::{Future, ready};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
@@ -22,13 +22,10 @@ use seaworthy::random::Random;
 use tokio::sync::oneshot;
 use tower::Layer;
 
+type Ended = Result<(), Guarded<io::Error>>;
+
 /// A call that ends when the test says so; `Err` is its own end.
-fn held(
-    breaker: &CircuitBreaker,
-) -> (
-    oneshot::Sender<bool>,
-    impl Future<Output = Result<(), Guarded<io::Error>>>,
-) {
+fn held(breaker: &CircuitBreaker) -> (oneshot::Sender<bool>, impl Future<Output = Ended>) {
     let (sender, receiver) = oneshot::channel();
     let call = breaker.call(|| async {
         match receiver.await {
@@ -39,12 +36,25 @@ fn held(
     (sender, call)
 }
 
+/// As [`held`], and polled once.
+fn under_way(breaker: &CircuitBreaker) -> (oneshot::Sender<bool>, Pin<Box<impl Future<Output = Ended>>>) {
+    let (sender, call) = held(breaker);
+    let mut call = Box::pin(call);
+    assert!(poll_once(call.as_mut()).is_pending());
+    (sender, call)
+}
+
+/// Opens a circuit for the first time, and lets its open time pass.
+fn trip_and_wait(breaker: &CircuitBreaker, clock: &ManualClock) {
+    trip(breaker);
+    clock.advance(SECOND * 5);
+}
+
 #[test]
 fn a_circuit_closes_when_enough_probes_succeed_and_opens_again_when_they_cannot() {
     let clock = ManualClock::default();
     let breaker = brittle(&clock).probes(5, 60).build().unwrap();
-    trip(&breaker);
-    clock.advance(SECOND * 5);
+    trip_and_wait(&breaker, &clock);
     succeed(&breaker);
     fail(&breaker);
     succeed(&breaker);
@@ -66,11 +76,8 @@ fn a_call_of_an_earlier_generation_changes_nothing() {
     for late_success in [true, false] {
         let clock = ManualClock::default();
         let breaker = brittle(&clock).build().unwrap();
-        let (end_late, late) = held(&breaker);
-        let mut late = Box::pin(late);
-        assert!(poll_once(late.as_mut()).is_pending());
-        trip(&breaker);
-        clock.advance(SECOND * 5);
+        let (end_late, mut late) = under_way(&breaker);
+        trip_and_wait(&breaker, &clock);
         succeed(&breaker);
         let before = breaker.snapshot();
         assert_eq!(before.state, State::HalfOpen);
@@ -86,11 +93,8 @@ fn a_call_of_an_earlier_generation_changes_nothing() {
 fn a_late_failure_does_not_count_in_the_window_after_the_next() {
     let clock = ManualClock::default();
     let breaker = brittle(&clock).build().unwrap();
-    let (end_late, late) = held(&breaker);
-    let mut late = Box::pin(late);
-    assert!(poll_once(late.as_mut()).is_pending());
-    trip(&breaker);
-    clock.advance(SECOND * 5);
+    let (end_late, mut late) = under_way(&breaker);
+    trip_and_wait(&breaker, &clock);
     succeed(&breaker);
     succeed(&breaker);
     fail(&breaker);
@@ -104,19 +108,19 @@ fn a_probe_of_one_cycle_never_affects_a_later_one() {
     for late_success in [true, false] {
         let clock = ManualClock::default();
         let breaker = brittle(&clock).build().unwrap();
-        trip(&breaker);
-        clock.advance(SECOND * 5);
-        let (end_late, late) = held(&breaker);
-        let mut late = Box::pin(late);
-        assert!(poll_once(late.as_mut()).is_pending());
+        trip_and_wait(&breaker, &clock);
+        let (end_late, mut late) = under_way(&breaker);
         fail(&breaker);
         assert_eq!(state(&breaker), State::Open);
         clock.advance(SECOND * 10);
-        succeed(&breaker);
+        let (end_probe, mut probe) = under_way(&breaker);
         end_late.send(late_success).unwrap();
         assert!(poll_once(late.as_mut()).is_ready());
         assert_eq!(state(&breaker), State::HalfOpen);
         succeed(&breaker);
+        assert_eq!(state(&breaker), State::HalfOpen, "the first probe is still under way");
+        end_probe.send(true).unwrap();
+        assert!(poll_once(probe.as_mut()).is_ready());
         assert_eq!(state(&breaker), State::Closed);
     }
 }
@@ -125,11 +129,8 @@ fn a_probe_of_one_cycle_never_affects_a_later_one() {
 fn a_late_probe_does_not_close_the_circuit() {
     let clock = ManualClock::default();
     let breaker = brittle(&clock).probes(1, 100).build().unwrap();
-    trip(&breaker);
-    clock.advance(SECOND * 5);
-    let (end_late, late) = held(&breaker);
-    let mut late = Box::pin(late);
-    assert!(poll_once(late.as_mut()).is_pending());
+    trip_and_wait(&breaker, &clock);
+    let (end_late, mut late) = under_way(&breaker);
     clock.advance(SECOND * 10);
     end_late.send(true).unwrap();
     assert!(poll_once(late.as_mut()).is_ready());
@@ -159,8 +160,7 @@ fn probes_wider_apart_than_the_window_still_close_the_circuit() {
 fn a_probe_that_never_ends_gives_its_slot_back_at_its_deadline() {
     let clock = ManualClock::default();
     let breaker = brittle(&clock).probes(1, 100).build().unwrap();
-    trip(&breaker);
-    clock.advance(SECOND * 5);
+    trip_and_wait(&breaker, &clock);
     let (_never_sent, hung) = held(&breaker);
     let mut hung = pin!(hung);
     assert!(poll_once(hung.as_mut()).is_pending());
@@ -177,8 +177,7 @@ fn a_probe_that_never_ends_gives_its_slot_back_at_its_deadline() {
 fn a_probe_that_is_dropped_gives_its_slot_back() {
     let clock = ManualClock::default();
     let breaker = brittle(&clock).probes(1, 100).build().unwrap();
-    trip(&breaker);
-    clock.advance(SECOND * 5);
+    trip_and_wait(&breaker, &clock);
     drop(held(&breaker).1);
     {
         let (_sender, call) = held(&breaker);
@@ -198,8 +197,7 @@ fn a_probe_that_is_dropped_gives_its_slot_back() {
 fn a_thousand_calls_at_once_in_half_open_admit_exactly_the_probes() {
     let clock = ManualClock::default();
     let breaker = brittle(&clock).probes(7, 100).build().unwrap();
-    trip(&breaker);
-    clock.advance(SECOND * 5);
+    trip_and_wait(&breaker, &clock);
     let (admitted, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let (start, entered) = (Barrier::new(8), Barrier::new(8));
     std::thread::scope(|scope| {
@@ -307,8 +305,7 @@ fn chance_shortens_the_open_time_by_at_most_its_share_and_differs() {
 fn fewer_probes_by_a_change_of_settings_do_not_wedge_a_half_open_circuit() {
     let clock = ManualClock::default();
     let breaker = brittle(&clock).probes(5, 100).build().unwrap();
-    trip(&breaker);
-    clock.advance(SECOND * 5);
+    trip_and_wait(&breaker, &clock);
     succeed(&breaker);
     succeed(&breaker);
     breaker.reconfigure(|config| config.probes = 1).unwrap();
@@ -342,8 +339,7 @@ fn whatever_interrupts_a_probe_its_slot_comes_free() {
     policy_harness::interrupt(|| {
         let clock = ManualClock::default();
         let breaker = brittle(&clock).probes(1, 100).build().unwrap();
-        trip(&breaker);
-        clock.advance(SECOND * 5);
+        trip_and_wait(&breaker, &clock);
         HalfOpen(breaker)
     });
 }

@@ -2,40 +2,20 @@
 
 #![cfg(feature = "http")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod alloc_support;
+
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use alloc_support::of_this_thread;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use seaworthy::health::Health;
 use seaworthy::web::HealthLayer;
 use tower::{Layer, Service};
-
-struct Counting;
-
-thread_local!(static ALLOCATIONS: Cell<usize> = const { Cell::new(0) });
-
-#[global_allocator]
-static COUNTING: Counting = Counting;
-
-// SAFETY: every call is passed on to the system's allocator as it is.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
 
 #[derive(Clone)]
 struct Echo;
@@ -55,13 +35,13 @@ impl Service<Request<()>> for Echo {
 }
 
 /// Counts the allocations of one call, from the request's arrival to the response.
-fn allocations<S: Service<Request<()>, Error = Infallible>>(service: &mut S, uri: &'static str) -> usize {
+fn allocations<S: Service<Request<()>, Error = Infallible>>(service: &mut S, uri: &'static str) -> u64 {
     let request = Request::get(uri).body(()).expect("a request");
     let mut context = Context::from_waker(Waker::noop());
-    let before = ALLOCATIONS.get();
+    let before = of_this_thread();
     assert!(service.poll_ready(&mut context).is_ready());
     assert!(pin!(service.call(request)).poll(&mut context).is_ready());
-    ALLOCATIONS.get() - before
+    of_this_thread() - before
 }
 
 #[test]

@@ -1,50 +1,18 @@
 //! A call that succeeds allocates nothing. In a binary of its own, as it counts for the whole process.
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod alloc_support;
+
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::time::Duration;
 
+use alloc_support::allocations;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use seaworthy::Body;
 use seaworthy::timeout::Timeout;
 use tower::{Layer, Service, service_fn};
-
-thread_local!(static ALLOCATIONS: Cell<u64> = const { Cell::new(0) });
-
-struct Counting;
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-// SAFETY: everything is passed on to the system's allocator; the count is a thread's own.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise, passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-/// Runs `call` until it has warmed up, then counts a hundred runs.
-async fn count<Fut: Future>(mut call: impl FnMut() -> Fut) -> u64 {
-    for _ in 0..10 {
-        black_box(call().await);
-    }
-    let before = ALLOCATIONS.get();
-    for _ in 0..100 {
-        black_box(call().await);
-    }
-    ALLOCATIONS.get() - before
-}
 
 fn timeout() -> Timeout {
     Timeout::builder("payments")
@@ -56,7 +24,7 @@ fn timeout() -> Timeout {
 
 #[tokio::test(flavor = "current_thread")]
 async fn the_counter_counts() {
-    assert_eq!(count(async || Box::new(1)).await, 100);
+    assert_eq!(allocations(async || Box::new(1)).await, 100);
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -64,7 +32,7 @@ async fn a_service_that_is_ready_at_once_costs_no_allocation() {
     let mut service = timeout()
         .layer()
         .layer(service_fn(async |n: u64| Ok::<_, Infallible>(n + 1)));
-    assert_eq!(count(|| service.call(black_box(1))).await, 0);
+    assert_eq!(allocations(|| service.call(black_box(1))).await, 0);
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -73,7 +41,7 @@ async fn a_service_that_waits_once_costs_no_allocation() {
         tokio::task::yield_now().await;
         Ok::<_, Infallible>(n + 1)
     }));
-    assert_eq!(count(|| service.call(black_box(1))).await, 0);
+    assert_eq!(allocations(|| service.call(black_box(1))).await, 0);
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -83,7 +51,7 @@ async fn a_guarded_future_costs_no_allocation() {
         tokio::task::yield_now().await;
         Ok::<_, Infallible>(1)
     };
-    assert_eq!(count(|| timeout.call(operation)).await, 0);
+    assert_eq!(allocations(|| timeout.call(operation)).await, 0);
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -95,5 +63,5 @@ async fn an_http_exchange_with_whole_bodies_costs_no_allocation() {
     });
     let mut service = timeout().http_layer().layer(inner);
     let call = || service.call(Request::new(Body::from(Bytes::from_static(b"ahoy"))));
-    assert_eq!(count(call).await, 0);
+    assert_eq!(allocations(call).await, 0);
 }

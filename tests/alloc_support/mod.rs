@@ -44,6 +44,11 @@ pub async fn allocations<Fut: Future>(mut call: impl FnMut() -> Fut) -> u64 {
     ALLOCATIONS.get() - before
 }
 
+/// Returns how often this thread has allocated.
+pub fn of_this_thread() -> u64 {
+    ALLOCATIONS.get()
+}
+
 /// Returns how many bytes are allocated and not freed, in the whole process.
 pub fn live() -> isize {
     LIVE.load(Ordering::Relaxed)
