@@ -208,31 +208,27 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (output, permit) = match ready!(this.observed.poll(cx)) {
-            Ok(ended) => ended,
-            Err(refusal) => return Poll::Ready(Err(Box::new(refusal))),
-        };
-        let mut output = output.map(|response| response.map(Body::new)).map_err(Into::into);
-        let Some(permit) = permit else {
-            return Poll::Ready(output);
-        };
-        let outcome = this.classify.classify(output.as_ref());
-        match &mut output {
-            Ok(response) if outcome == Outcome::Success && response.body().is_stream() => {
-                response.body_mut().add_rider(Witness {
-                    permit: Some(permit),
-                    waiting: false,
-                });
+        let classify = this.classify;
+        let ended = this.observed.poll(cx, |output, permit| {
+            let mut output = output.map(|response| response.map(Body::new)).map_err(Into::into);
+            let outcome = classify.classify(output.as_ref());
+            match (&mut output, permit.take()) {
+                (Ok(response), Some(permit)) if outcome == Outcome::Success && response.body().is_stream() => {
+                    let waiting = false;
+                    response.body_mut().add_rider(Witness { permit, waiting });
+                }
+                (_, Some(mut permit)) => permit.end(outcome),
+                (_, None) => {}
             }
-            _ => permit.end(outcome),
-        }
-        Poll::Ready(output)
+            output
+        });
+        Poll::Ready(ready!(ended).unwrap_or_else(|refusal| Err(Box::new(refusal))))
     }
 }
 
 /// Rides the body of a response with a good head, and says how it ended.
 struct Witness {
-    permit: Option<Permit>,
+    permit: Permit,
     waiting: bool,
 }
 
@@ -253,10 +249,9 @@ impl Rider for Witness {
             End::Failed(error) => of_error(error),
             // Nobody waited: whoever dropped it had all that it wanted.
             End::Dropped if !self.waiting => Outcome::Success,
-            End::Dropped => return drop(self.permit.take()),
+            // The permit is dropped with this, and counts as cancelled.
+            End::Dropped => return,
         };
-        if let Some(permit) = self.permit.take() {
-            permit.end(outcome);
-        }
+        self.permit.end(outcome);
     }
 }

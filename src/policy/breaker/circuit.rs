@@ -42,8 +42,8 @@ impl Circuit {
         let gate = self.gate.load(Ordering::Acquire);
         let generation = generation(gate);
         let role = match gate & 3 {
-            PASS => Role::Call,
-            DISABLED => Role::Unobserved,
+            PASS => Role::CALL,
+            DISABLED => Role::UNOBSERVED,
             REFUSE => {
                 let now = self.rules.clock.ticks();
                 let until = Ticks(self.until.load(Ordering::Relaxed));
@@ -73,29 +73,35 @@ impl Circuit {
     }
 
     /// Takes a call's end; `stripe` is where its admission was counted.
+    #[inline]
     pub(super) fn exit(&self, stripe: usize, admission: &Admission, outcome: Outcome) {
         let ticket = admission.ticket;
-        if ticket.role == Role::Unobserved {
+        if matches!(ticket.role, Role::UNOBSERVED | Role::ENDED) {
             return;
         }
         let mut clock = None;
         let mut now = || *clock.get_or_insert_with(|| self.rules.clock.ticks());
         let ended = self.rules.judge(admission, outcome, &mut now);
-        if let Role::Probe(_) = ticket.role {
+        if ticket.role.probe().is_some() {
             return self.probe_ended(ticket, ended, now());
         }
         let Some(ended) = ended else { return };
         let is_current = || generation(self.gate.load(Ordering::Acquire)) == ticket.generation;
         if let Some(tally) = self.record.add(ended, stripe, &mut now, is_current) {
-            let config = self.rules.config();
-            if let Some(cause) = tally.cause(&config) {
-                let now = now();
-                let chance = self.rules.chance();
-                self.change(|engine| engine.trip(ticket.generation, now, &config, chance, cause));
-            }
+            self.may_trip(ticket, tally, now());
         }
     }
 
+    #[cold]
+    fn may_trip(&self, ticket: Ticket, tally: Tally, now: Ticks) {
+        let config = self.rules.config();
+        if let Some(cause) = tally.cause(&config) {
+            let chance = self.rules.chance();
+            self.change(|engine| engine.trip(ticket.generation, now, &config, chance, cause));
+        }
+    }
+
+    #[cold]
     fn probe_ended(&self, ticket: Ticket, ended: Option<Ended>, now: Ticks) {
         let config = self.rules.config();
         let chance = self.rules.chance();

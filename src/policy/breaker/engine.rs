@@ -72,14 +72,23 @@ pub(super) struct Ticket {
     pub(super) role: Role,
 }
 
+/// What a call's outcome is for. One number, because a call's ticket is moved often: a probe's is its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) struct Role(u32);
+
+impl Role {
     /// Its outcome goes to the window.
-    Call,
-    /// Its outcome decides over the half-open circuit.
-    Probe(u32),
+    pub(super) const CALL: Self = Self(u32::MAX);
     /// Nobody looks at its outcome.
-    Unobserved,
+    pub(super) const UNOBSERVED: Self = Self(u32::MAX - 1);
+    /// It has ended.
+    pub(super) const ENDED: Self = Self(u32::MAX - 2);
+
+    /// Returns the number of a probe.
+    #[inline]
+    pub(super) fn probe(self) -> Option<u32> {
+        (self.0 < Self::ENDED.0).then_some(self.0)
+    }
 }
 
 /// A change of state, and why.
@@ -158,13 +167,13 @@ impl Engine {
             _ => None,
         };
         let role = match &mut self.mode {
-            Mode::Closed | Mode::ForcedClosed => Ok(Role::Call),
-            Mode::Disabled => Ok(Role::Unobserved),
+            Mode::Closed | Mode::ForcedClosed => Ok(Role::CALL),
+            Mode::Disabled => Ok(Role::UNOBSERVED),
             Mode::Open { until } => Err(*until),
             Mode::ForcedOpen => Err(Ticks::NEVER),
             Mode::HalfOpen(probes) => {
                 self.expired_probes += probes.expire(now);
-                probes.enter(now.after(config.probe_deadline)).map(Role::Probe)
+                probes.enter(now.after(config.probe_deadline)).map(Role)
             }
         };
         let generation = self.generation;
@@ -180,7 +189,7 @@ impl Engine {
         config: &CircuitBreakerConfig,
         chance: f64,
     ) -> Option<Transition> {
-        let (Mode::HalfOpen(probes), Role::Probe(number)) = (&mut self.mode, ticket.role) else {
+        let (Mode::HalfOpen(probes), Some(number)) = (&mut self.mode, ticket.role.probe()) else {
             return None;
         };
         if ticket.generation != self.generation {
@@ -310,7 +319,7 @@ impl Probes {
             return Err(self.next_free());
         }
         let number = self.next;
-        self.next = self.next.wrapping_add(1);
+        self.next = (self.next + 1) % Role::ENDED.0;
         self.running.push(Probe { number, deadline });
         Ok(number)
     }

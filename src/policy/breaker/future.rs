@@ -31,15 +31,18 @@ impl<F> Observed<F> {
     }
 }
 
-impl<F: Future> Future for Observed<F> {
-    /// What the future ended with, and the permit to say how.
-    type Output = Result<(F::Output, Option<Permit>), Refusal>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+impl<F: Future> Observed<F> {
+    /// Polls the future; `finish` sees what it ended with, and the permit to say how.
+    #[inline]
+    pub(crate) fn poll<T>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        finish: impl FnOnce(F::Output, &mut Option<Permit>) -> T,
+    ) -> Poll<Result<T, Refusal>> {
         match self.project() {
             ObservedProj::Running { future, permit } => {
                 let output = ready!(future.poll(cx));
-                Poll::Ready(Ok((output, permit.take())))
+                Poll::Ready(Ok(finish(output, permit)))
             }
             ObservedProj::Refused { refusal } => match refusal.take() {
                 Some(refusal) => Poll::Ready(Err(refusal)),
@@ -74,15 +77,15 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (output, permit) = match ready!(this.observed.poll(cx)) {
-            Ok(ended) => ended,
-            Err(refusal) => return Poll::Ready(Err(Box::new(refusal))),
-        };
-        let output = output.map_err(Into::into);
-        if let Some(permit) = permit {
-            permit.end(this.classify.classify(output.as_ref()));
-        }
-        Poll::Ready(output)
+        let classify = this.classify;
+        let ended = this.observed.poll(cx, |output, permit| {
+            let output = output.map_err(Into::into);
+            if let Some(permit) = permit {
+                permit.end(classify.classify(output.as_ref()));
+            }
+            output
+        });
+        Poll::Ready(ready!(ended).unwrap_or_else(|refusal| Err(Box::new(refusal))))
     }
 }
 
@@ -111,13 +114,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let (output, permit) = match ready!(this.observed.poll(cx)) {
-            Ok(ended) => ended,
-            Err(refusal) => return Poll::Ready(Err(Guarded::Refused(refusal))),
-        };
-        if let Some(permit) = permit {
-            permit.end(this.classify.classify(output.as_ref()));
-        }
-        Poll::Ready(output.map_err(Guarded::Inner))
+        let classify = this.classify;
+        let ended = this.observed.poll(cx, |output, permit| {
+            if let Some(permit) = permit {
+                permit.end(classify.classify(output.as_ref()));
+            }
+            output.map_err(Guarded::Inner)
+        });
+        Poll::Ready(ready!(ended).unwrap_or_else(|refusal| Err(Guarded::Refused(refusal))))
     }
 }

@@ -217,7 +217,7 @@ impl<K: Key> Keyed<K, Circuit> {
 impl<K: Key> Exit for Keyed<K, Circuit> {
     fn exit(&self, admission: &Admission, outcome: Outcome) {
         let ticket = admission.ticket;
-        if ticket.role == Role::Unobserved {
+        if matches!(ticket.role, Role::UNOBSERVED | Role::ENDED) {
             return;
         }
         let rules = &self.value.rules;
@@ -229,8 +229,8 @@ impl<K: Key> Exit for Keyed<K, Circuit> {
         let config = rules.config();
         let chance = rules.chance();
         let (transition, ()) = self.value.change(&config, |Cell { engine, window }| {
-            let transition = match (ticket.role, ended) {
-                (Role::Probe(_), _) => {
+            let transition = match (ticket.role.probe(), ended) {
+                (Some(_), _) => {
                     let healthy = ended.map(super::window::Ended::is_healthy);
                     engine.probe_ended(ticket, healthy, now, &config, chance)
                 }

@@ -12,7 +12,7 @@ use super::error::CircuitOpen;
 use super::future::{Call, Observed};
 use super::keyed::{Key, KeyedCircuitBreaker};
 use super::permit::Permit;
-use super::rules::Rules;
+use super::rules::{Admission, Rules};
 use super::service::CircuitBreakerService;
 use super::snapshot::Snapshot;
 use crate::base::clock::Clock;
@@ -118,7 +118,11 @@ impl CircuitBreaker {
         Fut: Future<Output = Result<T, E>>,
         C: Classify<T, E>,
     {
-        let admitted = self.enter().map_err(|open| self.refusal(open));
+        let admitted = self.enter();
+        let admitted = match admitted {
+            Ok(admission) => Ok(self.permit(admission)),
+            Err(open) => Err(self.refusal(open)),
+        };
         Call::new(Observed::new(admitted, operation), classify)
     }
 
@@ -173,9 +177,14 @@ impl CircuitBreaker {
         Ok(())
     }
 
-    pub(crate) fn enter(&self) -> Result<Permit, CircuitOpen> {
-        let admission = self.0.enter()?;
-        Ok(Permit::striped(self.0.lane(), admission))
+    #[inline]
+    pub(super) fn enter(&self) -> Result<Admission, CircuitOpen> {
+        self.0.enter()
+    }
+
+    #[inline]
+    pub(super) fn permit(&self, admission: Admission) -> Permit {
+        Permit::striped(self.0.lane(), admission)
     }
 
     pub(crate) fn refusal(&self, open: CircuitOpen) -> Refusal {

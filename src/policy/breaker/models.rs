@@ -100,7 +100,7 @@ fn threads_that_share_a_stripe_lose_no_call_while_its_bucket_stays() {
         let window = Arc::new(Record::new(Window::Time(Duration::from_nanos(20)), 1));
         let other = {
             let window = window.clone();
-            thread::spawn(move || drop(window.add(FAILED, 0, || Ticks(5), || true)))
+            thread::spawn(move || window.add(FAILED, 0, || Ticks(5), || true))
         };
         window.add(HEALTHY, 0, || Ticks(5), || true);
         other.join().unwrap();
@@ -115,7 +115,7 @@ fn a_thread_that_was_held_up_does_not_write_into_a_bucket_that_was_taken_over() 
         let window = Arc::new(Record::new(Window::Time(Duration::from_nanos(20)), 1));
         let late = {
             let window = window.clone();
-            thread::spawn(move || drop(window.add(FAILED, 0, || Ticks(5), || true)))
+            thread::spawn(move || window.add(FAILED, 0, || Ticks(5), || true))
         };
         // A whole window later every bucket has been taken over.
         window.tally(Ticks(25));
@@ -133,7 +133,7 @@ fn a_ring_of_one_has_the_outcome_that_its_slot_has() {
         let window = Arc::new(Record::new(Window::Count(1), 1));
         let other = {
             let window = window.clone();
-            thread::spawn(move || drop(window.add(FAILED, 0, || Ticks(5), || true)))
+            thread::spawn(move || window.add(FAILED, 0, || Ticks(5), || true))
         };
         window.add(HEALTHY, 0, || Ticks(5), || true);
         other.join().unwrap();
@@ -153,12 +153,8 @@ fn a_ring_that_is_cleared_keeps_nothing_of_before() {
         let other = {
             let (window, current) = (window.clone(), current.clone());
             thread::spawn(move || {
-                drop(window.add(
-                    FAILED,
-                    0,
-                    || Ticks(5),
-                    || current.load(loom::sync::atomic::Ordering::Acquire),
-                ));
+                let is_current = || current.load(loom::sync::atomic::Ordering::Acquire);
+                window.add(FAILED, 0, || Ticks(5), is_current)
             })
         };
         current.store(false, loom::sync::atomic::Ordering::Release);

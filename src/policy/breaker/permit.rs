@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::circuit::Circuit;
+use super::engine::Role;
 use super::rules::Admission;
 use crate::base::outcome::Outcome;
 use crate::base::stripe::Lane;
@@ -8,8 +9,7 @@ use crate::base::stripe::Lane;
 /// A call that has been let in. Dropping it gives the place back and counts as cancelled.
 pub(crate) struct Permit {
     circuit: Holder,
-    /// `None` once the outcome is known.
-    admission: Option<Admission>,
+    admission: Admission,
 }
 
 enum Holder {
@@ -25,45 +25,43 @@ pub(super) trait Exit: Send + Sync {
 }
 
 impl Permit {
+    #[inline]
     pub(super) fn striped(circuit: Lane<Circuit>, admission: Admission) -> Self {
         Self {
             circuit: Holder::Striped(circuit),
-            admission: Some(admission),
+            admission,
         }
     }
 
     pub(super) fn keyed(circuit: Arc<impl Exit + 'static>, admission: Admission) -> Self {
         Self {
             circuit: Holder::Keyed(circuit),
-            admission: Some(admission),
+            admission,
         }
     }
 
-    /// Says how the call ended.
+    /// Says how the call ended; what is said later means nothing.
     #[inline]
-    pub(crate) fn end(mut self, outcome: Outcome) {
-        if let Some(admission) = self.admission.take() {
-            self.exit(&admission, outcome);
-        }
-    }
-
-    #[inline]
-    fn exit(&self, admission: &Admission, outcome: Outcome) {
+    pub(crate) fn end(&mut self, outcome: Outcome) {
+        let admission = self.admission;
+        // Before anything of the user's runs: a panic in it must not make this end a second time.
+        self.admission.ticket.role = Role::ENDED;
         match &self.circuit {
-            Holder::Striped(circuit) => circuit.exit(circuit.index(), admission, outcome),
-            Holder::Keyed(circuit) => circuit.exit(admission, outcome),
+            Holder::Striped(circuit) => circuit.exit(circuit.index(), &admission, outcome),
+            Holder::Keyed(circuit) => circuit.exit(&admission, outcome),
         }
     }
 }
 
 impl Drop for Permit {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(admission) = self.admission.take() {
+        if self.admission.ticket.role != Role::ENDED {
             let outcome = match &self.circuit {
                 Holder::Striped(circuit) => circuit.rules.cancelled(),
                 Holder::Keyed(circuit) => circuit.cancelled(),
             };
-            self.exit(&admission, outcome);
+            self.end(outcome);
         }
     }
 }

@@ -102,7 +102,7 @@ impl Rules {
     pub(super) fn refuse(&self, generation: u32, until: Ticks, now: Ticks) -> Result<Admission, CircuitOpen> {
         if self.shadow.load(Ordering::Relaxed) {
             self.would_refuse.increment();
-            let role = Role::Unobserved;
+            let role = Role::UNOBSERVED;
             return Ok(self.admit(Ticket { generation, role }));
         }
         let retry_after = (until != Ticks::NEVER).then(|| until.since(now));
@@ -122,13 +122,20 @@ impl Rules {
         };
         let slow = admission.started != Ticks::NEVER
             && now().0.saturating_sub(admission.started.0) >= self.slow_after.load(Ordering::Relaxed);
+        if failed || slow {
+            self.count(failed, slow);
+        }
+        Some(Ended { failed, slow })
+    }
+
+    #[cold]
+    fn count(&self, failed: bool, slow: bool) {
         if failed {
             self.failed.increment();
         }
         if slow {
             self.slow.increment();
         }
-        Some(Ended { failed, slow })
     }
 
     /// Counts a call that was dropped, and returns what it is to count as.

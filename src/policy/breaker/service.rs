@@ -6,8 +6,9 @@ use super::error::CircuitOpen;
 use super::future::{Observed, ResponseFuture};
 use super::layer::CircuitBreaker;
 use super::permit::Permit;
+use super::rules::Admission;
 use crate::base::error::BoxError;
-use crate::base::outcome::Classify;
+use crate::base::outcome::{Classify, Outcome};
 use crate::base::refusal::Refusal;
 
 /// The tower shell of a [`CircuitBreaker`]; made by its [layer](CircuitBreaker::layer).
@@ -48,11 +49,11 @@ where
     }
 }
 
-/// Lets callers in one by one, and holds each one's permit from `poll_ready` to `call`.
+/// Lets callers in one by one, and holds each one's place from `poll_ready` to `call`.
 #[derive(Debug)]
 pub(crate) struct Door {
     breaker: CircuitBreaker,
-    verdict: Option<Result<Permit, CircuitOpen>>,
+    verdict: Option<Result<Admission, CircuitOpen>>,
 }
 
 impl Door {
@@ -61,10 +62,11 @@ impl Door {
     }
 
     /// Is ready when the call will be refused, and otherwise when the inner service is.
+    #[inline]
     pub(crate) fn poll_ready<E: Into<BoxError>>(
         &mut self,
         inner: impl FnOnce() -> Poll<Result<(), E>>,
-        classify: impl FnOnce(&BoxError) -> crate::base::outcome::Outcome,
+        classify: impl FnOnce(&BoxError) -> Outcome,
     ) -> Poll<Result<(), BoxError>> {
         if !matches!(self.verdict, Some(Ok(_))) {
             self.verdict = Some(self.breaker.enter());
@@ -74,7 +76,7 @@ impl Door {
         }
         inner().map_err(|error| {
             let error = error.into();
-            if let Some(Ok(permit)) = self.verdict.take() {
+            if let Some(mut permit) = self.give_up() {
                 permit.end(classify(&error));
             }
             error
@@ -82,14 +84,29 @@ impl Door {
     }
 
     /// Takes the permit for one call; counts the refusal if there is none.
+    #[inline]
     pub(crate) fn pass(&mut self) -> Result<Permit, Refusal> {
-        let verdict = self.verdict.take().unwrap_or_else(|| self.breaker.enter());
-        verdict.map_err(|open| self.breaker.refusal(open))
+        match self.verdict.take().unwrap_or_else(|| self.breaker.enter()) {
+            Ok(admission) => Ok(self.breaker.permit(admission)),
+            Err(open) => Err(self.breaker.refusal(open)),
+        }
+    }
+
+    fn give_up(&mut self) -> Option<Permit> {
+        let admission = self.verdict.take()?.ok()?;
+        Some(self.breaker.permit(admission))
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        // A permit that is dropped counts as cancelled.
+        drop(self.give_up());
     }
 }
 
 impl Clone for Door {
-    /// The permit stays behind: it is for one call.
+    /// The place stays behind: it is for one call.
     fn clone(&self) -> Self {
         Self::new(self.breaker.clone())
     }

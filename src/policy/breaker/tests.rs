@@ -27,7 +27,7 @@ trait Subject {
 
 impl Subject for CircuitBreaker {
     fn enter(&self) -> Result<Permit, CircuitOpen> {
-        self.enter()
+        self.enter().map(|admission| self.permit(admission))
     }
 
     fn looks(&self) -> (State, [u64; 3], Option<Duration>) {
@@ -350,7 +350,7 @@ fn agree(
                 }
             },
             Step::End(which, end) if !calls.is_empty() => {
-                let (permit, ticket) = calls.swap_remove(which % calls.len());
+                let (mut permit, ticket) = calls.swap_remove(which % calls.len());
                 let failed = match end {
                     End::Success => Some(false),
                     End::Failure => Some(true),

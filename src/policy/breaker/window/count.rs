@@ -37,10 +37,14 @@ impl CountWindow {
         }
         let slot = &self.slots[self.next_slot()];
         let new = pack(epoch, ended);
-        let changed = slot.load(Ordering::Relaxed) != new;
-        if !changed && ended.is_healthy() {
+        if slot.load(Ordering::Relaxed) == new && ended.is_healthy() {
             return None;
         }
+        self.put(slot, new, epoch, ended)
+    }
+
+    #[cold]
+    fn put(&self, slot: &AtomicU32, new: u32, epoch: u32, ended: Ended) -> Option<Tally> {
         let mut tally = lock(&self.tally);
         if self.epoch.load(Ordering::Relaxed) != epoch {
             return None;
