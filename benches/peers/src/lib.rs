@@ -1,8 +1,8 @@
 //! What the layers of seaworthy add to a call, beside those of other crates.
 //!
-//! `cargo bench -p seaworthy-peers -- breaker` compares the breakers; the groups are `breaker` and `timeout`, and
-//! without a name all of them are run. Take the ratios: absolute times are those of one machine, which the floors at the
-//! top describe.
+//! `cargo bench -p seaworthy-peers -- breaker` compares the breakers; the groups are `breaker`, `timeout`, `retry`,
+//! `rate-limit` and `bulkhead`, and without a name all of them are run. Take the ratios: absolute times are those of one
+//! machine, which the floors at the top describe.
 //!
 //! # How it measures
 //!

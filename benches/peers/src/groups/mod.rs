@@ -1,7 +1,10 @@
 //! What is compared with what.
 
 mod breaker;
+mod bulkhead;
 pub(crate) mod floors;
+mod rate_limit;
+mod retry;
 mod timeout;
 
 use tick::Clock;
@@ -16,7 +19,7 @@ pub(crate) struct Group {
 }
 
 /// All groups, by the names by which they can be asked for.
-pub(crate) const ALL: [Group; 2] = [
+pub(crate) const ALL: [Group; 5] = [
     Group {
         name: "breaker",
         comparisons: breaker::comparisons,
@@ -24,6 +27,18 @@ pub(crate) const ALL: [Group; 2] = [
     Group {
         name: "timeout",
         comparisons: timeout::comparisons,
+    },
+    Group {
+        name: "retry",
+        comparisons: retry::comparisons,
+    },
+    Group {
+        name: "rate-limit",
+        comparisons: rate_limit::comparisons,
+    },
+    Group {
+        name: "bulkhead",
+        comparisons: bulkhead::comparisons,
     },
 ];
 
