@@ -1,6 +1,7 @@
 //! Circuit breakers: closed, with windows of calls, of time, and of consecutive failures; and open.
 
 mod failsafe;
+mod ours;
 mod recloser;
 mod resilience;
 mod seatbelt;
@@ -32,7 +33,7 @@ pub(crate) fn comparisons(clock: &Clock) -> Vec<Comparison> {
 
 fn closed(inner: Inner, clock: &Clock) -> Comparison {
     let thresholds = match inner {
-        Inner::Failing => "thresholds that are never met: so many calls first, so high a rate, or so many failures",
+        Inner::Failing => "thresholds that are never met, and ours with 100 calls is forced closed, as it accepts none",
         _ => "thresholds as each has them by default",
     };
     Comparison {
@@ -43,6 +44,7 @@ fn closed(inner: Inner, clock: &Clock) -> Comparison {
         outcome: inner.outcome(),
         bare: Row::service("std", "bare", inner),
         rows: [
+            ours::closed(inner),
             resilience::closed(inner),
             seatbelt::closed(inner, clock),
             failsafe::closed(inner),
@@ -61,13 +63,16 @@ fn open(clock: &Clock) -> Comparison {
         settings: "forced open, or tripped by failures, for a day".to_owned(),
         outcome: Outcome::Refusal,
         bare: Row::service("std", "bare", Inner::Failing),
-        rows: vec![
-            resilience::open(),
-            seatbelt::open(clock),
-            seatbelt::open_layered(clock),
-            failsafe::open(),
-            recloser::open(),
-        ],
+        rows: ours::open()
+            .into_iter()
+            .chain([
+                resilience::open(),
+                seatbelt::open(clock),
+                seatbelt::open_layered(clock),
+                failsafe::open(),
+                recloser::open(),
+            ])
+            .collect(),
         on_two_threads: false,
     }
 }
