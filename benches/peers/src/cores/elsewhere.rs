@@ -1,0 +1,16 @@
+//! Elsewhere, threads run where the system puts them.
+
+use std::thread::available_parallelism;
+
+/// Returns a number for each core.
+pub(super) fn allowed() -> Vec<usize> {
+    (0..available_parallelism().map_or(1, usize::from)).collect()
+}
+
+/// Leaves this thread where it is.
+pub(crate) fn bind(_: usize) -> Bound {
+    Bound
+}
+
+/// Gives nothing back.
+pub(crate) struct Bound;

@@ -1,0 +1,44 @@
+//! Bulkheads of 64 places, of which one is taken.
+
+use tick::Clock;
+use tower::Layer as _;
+use tower::limit::ConcurrencyLimitLayer;
+use tower_resilience_bulkhead::BulkheadLayer;
+
+use crate::comparison::{Comparison, Row};
+use crate::inner::Inner;
+
+const PLACES: usize = 64;
+
+pub(crate) fn comparisons(_: &Clock) -> Vec<Comparison> {
+    Inner::ALL.map(of).into()
+}
+
+fn of(inner: Inner) -> Comparison {
+    let bulkhead = || BulkheadLayer::builder().name("payments").max_concurrent_calls(PLACES);
+    let built = "64 places are allowed";
+    Comparison {
+        title: inner.to_string(),
+        settings: String::new(),
+        outcome: inner.outcome(),
+        bare: Row::service("std", "bare", inner),
+        rows: vec![
+            Row::service(
+                "tower",
+                "layer, waits when full",
+                ConcurrencyLimitLayer::new(PLACES).layer(inner),
+            ),
+            Row::service(
+                "tower-resilience-bulkhead",
+                "layer, waits when full",
+                bulkhead().build().expect(built).layer(inner),
+            ),
+            Row::service(
+                "tower-resilience-bulkhead",
+                "layer, refuses when full",
+                bulkhead().reject_when_full().build().expect(built).layer(inner),
+            ),
+        ],
+        on_two_threads: inner == Inner::ReadyAtOnce,
+    }
+}

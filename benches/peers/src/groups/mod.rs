@@ -1,0 +1,64 @@
+//! What is compared with what.
+
+mod breaker;
+mod bulkhead;
+pub(crate) mod floors;
+mod rate_limit;
+mod retry;
+mod timeout;
+
+use tick::Clock;
+
+use crate::comparison::Comparison;
+
+/// Comparisons that are run together.
+#[derive(Clone, Copy)]
+pub(crate) struct Group {
+    pub(crate) name: &'static str,
+    pub(crate) comparisons: fn(&Clock) -> Vec<Comparison>,
+}
+
+/// All groups, by the names by which they can be asked for.
+pub(crate) const ALL: [Group; 5] = [
+    Group {
+        name: "breaker",
+        comparisons: breaker::comparisons,
+    },
+    Group {
+        name: "timeout",
+        comparisons: timeout::comparisons,
+    },
+    Group {
+        name: "retry",
+        comparisons: retry::comparisons,
+    },
+    Group {
+        name: "rate-limit",
+        comparisons: rate_limit::comparisons,
+    },
+    Group {
+        name: "bulkhead",
+        comparisons: bulkhead::comparisons,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, floors};
+    use crate::surroundings::Surroundings;
+    use crate::versions::Versions;
+
+    #[test]
+    fn every_row_does_what_its_comparison_says_and_has_a_version() {
+        let surroundings = Surroundings::new().expect("the runtime starts");
+        let _entered = surroundings.enter();
+        let versions = Versions::of_this_build();
+        for comparison in ALL.iter().flat_map(|group| (group.comparisons)(surroundings.clock())) {
+            comparison.verify();
+            for row in &comparison.rows {
+                assert_ne!(versions.label(row.package), row.package, "it is no dependency");
+            }
+        }
+        floors::comparison().verify();
+    }
+}

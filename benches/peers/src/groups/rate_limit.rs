@@ -1,0 +1,150 @@
+//! Rate limits: so high that they let everything pass, for one key and for ten thousand, and used up.
+
+use std::hint::black_box;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use http::Request;
+use tick::Clock;
+use tower::Layer as _;
+use tower::limit::RateLimit;
+use tower::limit::rate::Rate;
+use tower_governor::GovernorLayer;
+use tower_governor::governor::GovernorConfigBuilder;
+use tower_resilience_ratelimiter::RateLimiterLayer;
+
+use crate::comparison::{Comparison, Outcome, Row};
+use crate::drive::{self, drive};
+use crate::inner::Inner;
+
+/// A rate a second that no loop reaches, and of which a nanosecond still has one: that is what limiters count in.
+const PLENTY: u32 = 1_000_000_000;
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const KEYS: u64 = 10_000;
+
+pub(crate) fn comparisons(_: &Clock) -> Vec<Comparison> {
+    let mut comparisons: Vec<Comparison> = Inner::ALL.map(within_the_limit).into();
+    comparisons.extend([many_keys(), used_up()]);
+    comparisons
+}
+
+fn plenty() -> Quota {
+    Quota::per_second(NonZeroU32::new(PLENTY).expect("it is plenty"))
+}
+
+fn within_the_limit(inner: Inner) -> Comparison {
+    let plentiful = PLENTY as usize;
+    let resilience = |layer: tower_resilience_ratelimiter::RateLimiterConfigBuilder| {
+        let layer = layer.name("payments").build();
+        layer.expect("so many are allowed").layer(inner)
+    };
+    Comparison {
+        title: format!("within the limit, {inner}"),
+        settings: String::new(),
+        outcome: inner.outcome(),
+        bare: Row::service("std", "bare", inner),
+        rows: vec![
+            Row::new("tower", "layer, waits when used up", move || {
+                let mut service = RateLimit::new(inner, Rate::new(u64::MAX, Duration::from_secs(1)));
+                move |n| black_box(drive::call(&mut service, n)).is_ok()
+            })
+            .unshared(),
+            Row::service(
+                "tower-resilience-ratelimiter",
+                "layer, fixed window",
+                resilience(RateLimiterLayer::per_second(plentiful)),
+            ),
+            Row::service(
+                "tower-resilience-ratelimiter",
+                "layer, token bucket",
+                resilience(RateLimiterLayer::burst(plentiful, plentiful)),
+            ),
+            direct(RateLimiter::direct(plenty()), inner),
+        ],
+        on_two_threads: inner == Inner::ReadyAtOnce,
+    }
+}
+
+/// A check of governor's before the call; it is no service itself.
+fn direct(limiter: DefaultDirectRateLimiter, inner: Inner) -> Row {
+    let limiter = Arc::new(limiter);
+    Row::new("governor", "direct call", move || {
+        let limiter = Arc::clone(&limiter);
+        move |n| limiter.check().is_ok() && black_box(drive(inner.answer(n))).is_ok()
+    })
+}
+
+fn many_keys() -> Comparison {
+    let inner = Inner::ReadyAtOnce;
+    let limiter = Arc::new(RateLimiter::keyed(plenty()));
+    let config = GovernorConfigBuilder::default()
+        .per_nanosecond(1)
+        .burst_size(PLENTY)
+        .finish()
+        .expect("neither is zero");
+    Comparison {
+        title: format!("within the limit, 10,000 addresses over HTTP, {inner}"),
+        settings: String::new(),
+        outcome: Outcome::Success,
+        bare: Row::http_service("std", "bare", inner, from_one_of_many),
+        rows: vec![
+            Row::http_service(
+                "tower_governor",
+                "layer",
+                GovernorLayer::new(config).layer(inner),
+                from_one_of_many,
+            ),
+            Row::new("governor", "direct call", move || {
+                let (limiter, mut inner) = (Arc::clone(&limiter), inner);
+                move |n| {
+                    let request = from_one_of_many(n);
+                    let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
+                    let allowed = address.is_some_and(|address| limiter.check_key(&address.ip()).is_ok());
+                    allowed && black_box(drive::call(&mut inner, request)).is_ok()
+                }
+            }),
+        ],
+        on_two_threads: true,
+    }
+}
+
+/// Makes a request as axum's listener would, from one of [`KEYS`] addresses in turn.
+fn from_one_of_many(n: u64) -> Request<Body> {
+    let address = Ipv4Addr::from_bits(u32::try_from(n % KEYS).expect("there are fewer keys"));
+    let mut request = Request::new(Body::default());
+    request
+        .extensions_mut()
+        .insert(ConnectInfo(SocketAddr::from((address, 443))));
+    request
+}
+
+fn used_up() -> Comparison {
+    let inner = Inner::ReadyAtOnce;
+    let resilience = RateLimiterLayer::builder()
+        .name("payments")
+        .limit_for_period(1)
+        .refresh_period(HOUR)
+        .timeout_duration(Duration::ZERO)
+        .build();
+    let mut resilience = resilience.expect("one is allowed").layer(inner);
+    assert!(drive::call(&mut resilience, 0).is_ok(), "the first call of the hour");
+    let hourly = Quota::with_period(HOUR).expect("an hour is not zero");
+    let limiter = RateLimiter::direct(hourly);
+    assert!(limiter.check().is_ok(), "the first call of the hour");
+    Comparison {
+        title: "used up, call refused".to_owned(),
+        settings: "without tower's, which waits, and tower_governor's, which answers over HTTP".to_owned(),
+        outcome: Outcome::Refusal,
+        bare: Row::service("std", "bare", inner),
+        rows: vec![
+            Row::service("tower-resilience-ratelimiter", "layer, fixed window", resilience),
+            direct(limiter, inner),
+        ],
+        on_two_threads: false,
+    }
+}

@@ -1,0 +1,124 @@
+//! What the layers of seaworthy add to a call, beside those of other crates.
+//!
+//! `cargo bench -p seaworthy-peers -- breaker` compares the breakers; the groups are `breaker`, `timeout`, `retry`,
+//! `rate-limit` and `bulkhead`, and without a name all of them are run. Take the ratios: absolute times are those of one
+//! machine, which the floors at the top describe.
+//!
+//! # How it measures
+//!
+//! All rows of a comparison are measured in turn (`interleave`), in batches of well under a millisecond, and what a row
+//! adds to the bare inner service is the difference of two batches of the same round. Futures are polled by hand
+//! (`drive`) inside a runtime that does nothing else (`surroundings`). Allocations are counted in batches of their own
+//! (`allocations`). On two threads (`pair`) only those rounds count in which both had a whole core.
+//!
+//! Peers are set up as their documentation begins, without the telemetry that some can add; ours with its defaults. Those
+//! that have no tower layer are called directly, and their rows say so. Before and after it is measured, every row is
+//! seen to do what is said of it (`comparison`).
+//!
+//! The profile is cargo's own for releases. `CARGO_PROFILE_BENCH_LTO=fat CARGO_PROFILE_BENCH_CODEGEN_UNITS=1` shows what
+//! those get who ask the compiler for more.
+
+mod allocations;
+mod comparison;
+mod cores;
+mod drive;
+mod groups;
+mod inner;
+mod interleave;
+mod pair;
+mod report;
+mod statistics;
+mod surroundings;
+mod versions;
+
+use std::error::Error;
+use std::time::Duration;
+
+use comparison::Comparison;
+use groups::Group;
+use pair::{Limits, Pair};
+use report::Measured;
+use surroundings::Surroundings;
+use versions::Versions;
+
+/// So many that a median stands still.
+const ROUNDS: usize = 3_001;
+/// Fewer, as a round takes longer here: contended batches take a multiple of their time alone.
+const ROUNDS_OF_TWO: Limits = Limits {
+    rounds: 1_001,
+    patience: Duration::from_secs(15),
+};
+
+/// Measures the groups whose names contain one of `wanted`, or all, and prints what they found.
+///
+/// # Errors
+///
+/// If a name is that of no group, or the runtime cannot be started.
+pub fn run(wanted: &[String]) -> Result<(), Box<dyn Error>> {
+    let groups = chosen(wanted)?;
+    let surroundings = Surroundings::new()?;
+    let _entered = surroundings.enter();
+    let versions = Versions::of_this_build();
+    let pair = cores::two().map(|cores| Pair::new(cores, surroundings.handle().clone()));
+    let measure = |comparison: Comparison| Measured {
+        alone: interleave::measure(&comparison, ROUNDS),
+        pair: pair
+            .as_ref()
+            .filter(|_| comparison.on_two_threads)
+            .map(|pair| pair.measure(&comparison, ROUNDS_OF_TWO)),
+        comparison,
+    };
+
+    print!("{}", report::floors(&measure(groups::floors::comparison()), &versions));
+    for group in groups {
+        let mut results = Vec::new();
+        for comparison in (group.comparisons)(surroundings.clock()) {
+            eprintln!("measuring {}: {}", group.name, comparison.title);
+            results.push(measure(comparison));
+        }
+        print!("{}", report::group(group.name, &results, &versions));
+    }
+    Ok(())
+}
+
+fn chosen(wanted: &[String]) -> Result<Vec<Group>, String> {
+    let is = |group: &Group, name: &str| group.name.contains(name);
+    if let Some(unknown) = wanted
+        .iter()
+        .find(|name| !groups::ALL.iter().any(|group| is(group, name)))
+    {
+        let names = groups::ALL.map(|group| group.name).join(", ");
+        return Err(format!("no group is called `{unknown}`; there are: {names}"));
+    }
+    let chosen = groups::ALL
+        .into_iter()
+        .filter(|group| wanted.is_empty() || wanted.iter().any(|name| is(group, name)));
+    Ok(chosen.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chosen;
+    use crate::groups::ALL;
+
+    fn names(wanted: &[&str]) -> Result<Vec<&'static str>, String> {
+        let wanted: Vec<String> = wanted.iter().map(|&name| name.to_owned()).collect();
+        Ok(chosen(&wanted)?.iter().map(|group| group.name).collect())
+    }
+
+    #[test]
+    fn without_a_name_all_groups_are_chosen() {
+        assert_eq!(names(&[]).map(|names| names.len()), Ok(ALL.len()));
+    }
+
+    #[test]
+    fn a_part_of_its_name_chooses_a_group() {
+        assert_eq!(names(&["time"]), Ok(vec!["timeout"]));
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_those_that_there_are() {
+        let refusal = names(&["timeout", "fuse"]).expect_err("there is no fuse");
+        assert!(refusal.contains("`fuse`") && refusal.contains("timeout"), "{refusal}");
+    }
+}
