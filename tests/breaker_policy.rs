@@ -8,7 +8,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, mpsc};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -361,18 +361,17 @@ fn every_change_of_state_is_told_with_its_reason() {
 
 #[test]
 fn a_sink_may_ask_the_circuit_that_tells_it() {
-    let handle = Arc::new(Mutex::new(None::<CircuitBreaker>));
-    let seen = Arc::new(Mutex::new(None));
+    let handle = Arc::new(OnceLock::<CircuitBreaker>::new());
+    let (saw, seen) = mpsc::channel();
     let sink = {
-        let (handle, seen) = (handle.clone(), seen.clone());
-        move |_: &Event<'_>| *seen.lock().unwrap() = handle.lock().unwrap().as_ref().map(state)
+        let handle = handle.clone();
+        move |_: &Event<'_>| saw.send(state(handle.get().unwrap())).unwrap()
     };
     let breaker = brittle(&ManualClock::default()).events(sink).build().unwrap();
-    *handle.lock().unwrap() = Some(breaker.clone());
-    trip(&breaker);
-    assert_eq!(*seen.lock().unwrap(), Some(State::Open));
-    // It would otherwise keep itself alive.
-    handle.lock().unwrap().take();
+    handle.set(breaker.clone()).unwrap();
+    // On a thread of its own: one that waits for itself waits for ever.
+    std::thread::spawn(move || trip(&breaker));
+    assert_eq!(seen.recv_timeout(SECOND * 5), Ok(State::Open));
 }
 
 #[test]

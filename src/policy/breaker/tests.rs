@@ -394,7 +394,7 @@ fn builder(config: &CircuitBreakerConfig, clock: &ManualClock) -> CircuitBreaker
 }
 
 proptest! {
-    // With 500 steps each; `ci/check models` makes millions of them.
+    // Of 500 steps each on the average; `ci/check models` makes millions of them.
     #![proptest_config(ProptestConfig { cases: cases(), ..ProptestConfig::default() })]
 
     #[test]
