@@ -1,4 +1,4 @@
-//! What a circuit breaker keeps. One test, in a binary of its own, as it counts the bytes of the whole process.
+//! What a circuit breaker keeps. In a binary of its own, as it counts bytes.
 
 mod alloc_support;
 mod breaker_support;
@@ -7,7 +7,7 @@ use std::future::ready;
 use std::io;
 use std::time::Duration;
 
-use alloc_support::live;
+use alloc_support::kept_by_this_thread;
 use breaker_support::*;
 use seaworthy::breaker::{CircuitBreaker, Window};
 use seaworthy::clock::ManualClock;
@@ -25,16 +25,16 @@ fn a_circuit_keeps_little_and_leaves_nothing() {
     let clock = ManualClock::default();
     cycle(&brittle(&clock).build().unwrap(), &clock);
 
-    let before = live();
+    let before = kept_by_this_thread();
     let breaker = brittle(&clock).build().unwrap();
     (0..100_000).for_each(|_| cycle(&breaker, &clock));
     drop(breaker);
-    assert_eq!(live() - before, 0, "after a hundred thousand cycles");
+    assert_eq!(kept_by_this_thread() - before, 0, "after a hundred thousand cycles");
 
     for window in [Window::Time(SECOND * 30), Window::Count(100)] {
-        let before = live();
+        let before = kept_by_this_thread();
         let breaker = builder(&clock).window(window).build().unwrap();
-        let bytes = live() - before;
+        let bytes = kept_by_this_thread() - before;
         let stripes = std::thread::available_parallelism().unwrap().get().next_power_of_two();
         let most = 4096 * stripes.div_ceil(2) as isize;
         assert!(bytes <= most, "{window:?} keeps {bytes} bytes for {stripes} stripes");
@@ -42,7 +42,7 @@ fn a_circuit_keeps_little_and_leaves_nothing() {
     }
 
     const KEYS: u64 = 10_000;
-    let before = live();
+    let before = kept_by_this_thread();
     // Room for twice as many, because only half of it is sure to stay.
     let keyed = builder(&clock)
         .build_keyed::<u64>(4 * KEYS as usize, SECOND * 3600)
@@ -51,6 +51,6 @@ fn a_circuit_keeps_little_and_leaves_nothing() {
         now(keyed.call(key, || ready(Ok::<_, io::Error>(())))).unwrap();
     }
     assert_eq!(keyed.keys(), KEYS as usize);
-    let bytes = (live() - before) / KEYS as isize;
+    let bytes = (kept_by_this_thread() - before) / KEYS as isize;
     assert!(bytes <= 256, "{bytes} bytes a key");
 }

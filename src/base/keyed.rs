@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::stripe::{self, Padded};
+use super::sync::atomic::{AtomicU64, Ordering};
 use super::sync::{Mutex, lock};
 use super::ticks::Ticks;
 
@@ -22,6 +23,8 @@ pub(crate) struct KeyedStore<K, V> {
     /// The most keys of one generation of a shard.
     most: usize,
     idle: Duration,
+    /// When to look at all shards next, those that nobody uses too.
+    sweep: AtomicU64,
 }
 
 type Locked<K, V> = Padded<Mutex<Shard<K, V>>>;
@@ -29,7 +32,6 @@ type Locked<K, V> = Padded<Mutex<Shard<K, V>>>;
 struct Shard<K, V> {
     young: Keys<K, V>,
     old: Keys<K, V>,
-    since: Ticks,
 }
 
 type Keys<K, V> = HashSet<ByKey<K, V>, RandomState>;
@@ -51,20 +53,20 @@ impl<K: Hash + Eq, V> KeyedStore<K, V> {
         let shard = || Shard {
             young: HashSet::with_hasher(hasher.clone()),
             old: HashSet::with_hasher(hasher.clone()),
-            since: Ticks::default(),
         };
         Self {
             shards: (0..shards).map(|_| Padded(Mutex::new(shard()))).collect(),
             most: (capacity / shards / 2).max(1),
             hasher,
             idle,
+            sweep: AtomicU64::new(0),
         }
     }
 
     /// Returns the value of `key`, made anew if there is none.
     pub(crate) fn get_or_insert(&self, key: K, now: Ticks, make: impl FnOnce() -> V) -> Arc<Keyed<K, V>> {
+        self.sweep(now);
         let mut shard = lock(self.shard(&key));
-        let mut forgotten = self.age(&mut shard, now);
         if let Some(found) = shard.young.get(&key) {
             return Arc::clone(&found.0);
         }
@@ -73,9 +75,8 @@ impl<K: Hash + Eq, V> KeyedStore<K, V> {
             .take(&key)
             .unwrap_or_else(|| ByKey(Arc::new(Keyed { key, value: make() })));
         let value = Arc::clone(&entry.0);
-        if shard.young.len() >= self.most {
-            forgotten.push(self.turn(&mut shard, now));
-        }
+        let is_full = shard.young.len() >= self.most;
+        let forgotten = is_full.then(|| self.turn(&mut shard));
         shard.young.insert(entry);
         // Many keys' values are not to be dropped while others wait.
         drop(shard);
@@ -102,15 +103,27 @@ impl<K: Hash + Eq, V> KeyedStore<K, V> {
         &self.shards[hash as usize & (self.shards.len() - 1)]
     }
 
-    /// Lets a generation go for each idle time that has passed.
-    fn age(&self, shard: &mut Shard<K, V>, now: Ticks) -> Vec<Keys<K, V>> {
-        let age = now.since(shard.since);
-        let turns = usize::from(age >= self.idle) + usize::from(age >= self.idle.saturating_mul(2));
-        (0..turns).map(|_| self.turn(shard, now)).collect()
+    /// Lets a generation of each shard go once an idle time, and both after a silence as long.
+    fn sweep(&self, now: Ticks) {
+        let due = self.sweep.load(Ordering::Relaxed);
+        let next = now.after(self.idle).0;
+        let mine = || {
+            self.sweep
+                .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
+        };
+        if now.0 < due || mine().is_err() {
+            return;
+        }
+        let turns = if now >= Ticks(due).after(self.idle) { 2 } else { 1 };
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            let forgotten: Vec<_> = (0..turns).map(|_| self.turn(&mut shard)).collect();
+            drop(shard);
+            drop(forgotten);
+        }
     }
 
-    fn turn(&self, shard: &mut Shard<K, V>, now: Ticks) -> Keys<K, V> {
-        shard.since = now;
+    fn turn(&self, shard: &mut Shard<K, V>) -> Keys<K, V> {
         let empty = HashSet::with_hasher(self.hasher.clone());
         let young = mem::replace(&mut shard.young, empty);
         mem::replace(&mut shard.old, young)
@@ -180,6 +193,17 @@ mod tests {
         assert!(store.peek(&1).is_some());
         touch(&store, 2, 40);
         assert!(store.peek(&1).is_none());
+        assert_eq!(store.len(), 1);
+    }
+
+    #[test]
+    fn a_key_goes_although_nobody_uses_its_shard() {
+        let store = KeyedStore::new(5000, IDLE);
+        for key in 0..100 {
+            touch(&store, key, 10);
+        }
+        touch(&store, 100, 20);
+        touch(&store, 100, 30);
         assert_eq!(store.len(), 1);
     }
 

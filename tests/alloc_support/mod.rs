@@ -7,7 +7,10 @@ use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::atomic::{AtomicIsize, Ordering};
 
-thread_local!(static ALLOCATIONS: Cell<u64> = const { Cell::new(0) });
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static KEPT: Cell<isize> = const { Cell::new(0) };
+}
 
 static LIVE: AtomicIsize = AtomicIsize::new(0);
 
@@ -20,12 +23,14 @@ static ALLOCATOR: Counting = Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        let _ = KEPT.try_with(|kept| kept.set(kept.get() + layout.size() as isize));
         LIVE.fetch_add(layout.size() as isize, Ordering::Relaxed);
         // SAFETY: the caller's promise, passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        let _ = KEPT.try_with(|kept| kept.set(kept.get() - layout.size() as isize));
         LIVE.fetch_sub(layout.size() as isize, Ordering::Relaxed);
         // SAFETY: the caller's promise, passed on.
         unsafe { System.dealloc(pointer, layout) }
@@ -47,6 +52,11 @@ pub async fn allocations<Fut: Future>(mut call: impl FnMut() -> Fut) -> u64 {
 /// Returns how often this thread has allocated.
 pub fn of_this_thread() -> u64 {
     ALLOCATIONS.get()
+}
+
+/// Returns how many bytes this thread has allocated and not freed.
+pub fn kept_by_this_thread() -> isize {
+    KEPT.get()
 }
 
 /// Returns how many bytes are allocated and not freed, in the whole process.
