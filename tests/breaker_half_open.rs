@@ -170,7 +170,7 @@ fn a_probe_that_never_ends_gives_its_slot_back_at_its_deadline() {
     assert!(!succeed(&breaker));
     clock.advance(Duration::from_nanos(1));
     assert!(succeed(&breaker));
-    assert_eq!(state(&breaker), State::Closed);
+    assert_eq!((state(&breaker), counter(&breaker, "expired_probes")), (State::Closed, 1));
 }
 
 #[test]
