@@ -170,7 +170,30 @@ fn a_probe_that_never_ends_gives_its_slot_back_at_its_deadline() {
     assert!(!succeed(&breaker));
     clock.advance(Duration::from_nanos(1));
     assert!(succeed(&breaker));
-    assert_eq!((state(&breaker), counter(&breaker, "expired_probes")), (State::Closed, 1));
+    assert_eq!(
+        (state(&breaker), counter(&breaker, "expired_probes")),
+        (State::Closed, 1)
+    );
+}
+
+#[test]
+fn each_probe_has_its_own_deadline() {
+    let clock = ManualClock::default();
+    let breaker = brittle(&clock).build().unwrap();
+    let expired = || counter(&breaker, "expired_probes");
+    trip_and_wait(&breaker, &clock);
+    let _first = under_way(&breaker);
+    clock.advance(SECOND * 5);
+    let _second = under_way(&breaker);
+    assert_eq!(expired(), 0);
+    clock.advance(SECOND * 5);
+    assert!(succeed(&breaker), "the first one's slot is free");
+    assert_eq!(expired(), 1);
+    assert!(!succeed(&breaker), "the second one's is not");
+    assert_eq!(breaker.snapshot().next_attempt, Some(SECOND * 5));
+    clock.advance(SECOND * 5);
+    assert!(succeed(&breaker));
+    assert_eq!((state(&breaker), expired()), (State::Closed, 2));
 }
 
 #[test]
