@@ -127,6 +127,24 @@ fn a_probe_ends_with_its_body() {
 }
 
 #[test]
+fn a_body_that_flows_for_longer_than_a_probe_may_take_closes_the_circuit() {
+    let clock = ManualClock::default();
+    let breaker = brittle(&clock).probes(1, 100).build().unwrap();
+    trip(&breaker);
+    clock.advance(breaker_support::SECOND * 5);
+    let endless = streamed(&[Step::Data("tick"); 100]);
+    let mut endless = exchange(&breaker, StatusCode::OK, endless).unwrap().into_body();
+    for _ in 0..4 {
+        clock.advance(breaker_support::SECOND);
+        now(endless.frame()).unwrap().unwrap();
+        assert_eq!(state(&breaker), State::HalfOpen);
+    }
+    clock.advance(breaker_support::SECOND);
+    now(endless.frame()).unwrap().unwrap();
+    assert_eq!(state(&breaker), State::Closed);
+}
+
+#[test]
 fn a_refusal_in_a_response_says_itself_what_it_means() {
     let (breaker, inner) = (breaker(), breaker());
     inner.force_open();

@@ -43,7 +43,7 @@ fn a_circuit_keeps_little_and_leaves_nothing() {
 
     const KEYS: u64 = 10_000;
     let before = kept_by_this_thread();
-    // Room for twice as many, because only half of it is sure to stay.
+    // Half of the room is sure to stay, and keys do not fall evenly on shards.
     let keyed = builder(&clock)
         .build_keyed::<u64>(4 * KEYS as usize, SECOND * 3600)
         .unwrap();

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use breaker_support::*;
-use seaworthy::breaker::{CircuitBreaker, State, Window};
+use seaworthy::breaker::{CircuitBreaker, CircuitBreakerConfig, State, Window};
 use seaworthy::clock::ManualClock;
 use seaworthy::events::{Change, Event};
 use seaworthy::inventory::Describe;
@@ -301,6 +301,53 @@ fn slow_calls_can_be_switched_on_while_calls_are_under_way() {
     breaker.reconfigure(|config| config.slow_calls = Some(slow)).unwrap();
     now(under_way).unwrap();
     assert_eq!(counter(&breaker, "slow"), 0, "nobody knows when it began");
+}
+
+#[test]
+fn the_time_between_readiness_and_the_call_is_not_the_calls() {
+    let clock = ManualClock::default();
+    let breaker = builder(&clock)
+        .window(Window::Count(1))
+        .minimum_calls(1)
+        .slow_calls(SECOND, 1)
+        .build()
+        .unwrap();
+    let mut service = breaker.layer().layer(service_fn(|()| ready(Ok::<_, Infallible>(()))));
+    assert!(service.poll_ready(&mut cx()).is_ready());
+    clock.advance(SECOND * 3600);
+    now(service.call(())).unwrap();
+    assert_eq!(state(&breaker), State::Closed);
+}
+
+#[test]
+fn changes_from_two_threads_are_both_in_force() {
+    let breaker = CircuitBreaker::builder("payments").build().unwrap();
+    for round in 0..2000 {
+        let set = |change: &(dyn Fn(&mut CircuitBreakerConfig) + Sync)| breaker.reconfigure(change).unwrap();
+        let shadow = round % 2 == 0;
+        std::thread::scope(|scope| {
+            scope.spawn(|| set(&|config| config.shadow = shadow));
+            set(&|config| config.probes = 1 + round % 7);
+        });
+        let config = breaker.config();
+        assert_eq!((config.shadow, config.probes), (shadow, 1 + round % 7));
+    }
+}
+
+#[test]
+fn calls_that_a_change_of_state_made_meaningless_are_counted_all_the_same() {
+    let breaker = brittle(&ManualClock::default()).build().unwrap();
+    let mut calls: Vec<_> = (0..10)
+        .map(|_| {
+            Box::pin(breaker.call(|| async {
+                tokio::task::yield_now().await;
+                Err::<(), _>(io::Error::other("down"))
+            }))
+        })
+        .collect();
+    calls.iter_mut().for_each(|call| drop(poll_once(call.as_mut())));
+    calls.into_iter().for_each(|call| drop(now(call)));
+    assert_eq!(["calls", "failed"].map(|name| counter(&breaker, name)), [10, 10]);
 }
 
 #[test]

@@ -35,6 +35,8 @@ fn the_state_gauge_shows_exactly_one_state_at_any_time() {
     seen.push(shown());
     breaker.force_open();
     seen.push(shown());
+    breaker.force_closed();
+    seen.push(shown());
     breaker.disable();
     seen.push(shown());
     assert_eq!(
@@ -45,6 +47,7 @@ fn the_state_gauge_shows_exactly_one_state_at_any_time() {
             ["half_open"],
             ["closed"],
             ["forced_open"],
+            ["forced_closed"],
             ["disabled"]
         ]
     );

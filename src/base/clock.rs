@@ -9,8 +9,9 @@ use super::ticks::Ticks;
 
 /// Tells the time to whatever decides by it.
 ///
-/// The default clock follows tokio's: in a runtime whose time is paused it stands still with it. Cloning it is cheap,
-/// and clones tell the same time.
+/// The default clock follows tokio's: in a runtime whose time is paused it stands still with it. What reads time on
+/// every call (the circuit breaker) reads the processor's counter instead, unless the feature `test-util` is on. Cloning
+/// is cheap, and clones tell the same time.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Source);
 

@@ -15,8 +15,9 @@ use super::ticks::Ticks;
 /// Keeps one shared value for each key, for as many keys as it has room for.
 ///
 /// Keys live in two generations. One that is used moves to the young generation; when that has half of the keys, or is
-/// as old as the idle time, the old generation is forgotten and the young one takes its place. So the half of the room
-/// that was used last always stays, and a key that nobody uses goes after one to two idle times.
+/// as old as the idle time, the old generation is forgotten and the young one takes its place. So about the half of the
+/// room that was used last stays (keys do not fall evenly on shards), and a key that nobody uses goes after one to two
+/// idle times.
 pub(crate) struct KeyedStore<K, V> {
     shards: Box<[Locked<K, V>]>,
     hasher: RandomState,
@@ -114,7 +115,8 @@ impl<K: Hash + Eq, V> KeyedStore<K, V> {
         if now.0 < due || mine().is_err() {
             return;
         }
-        let turns = if now >= Ticks(due).after(self.idle) { 2 } else { 1 };
+        let silent = due > 0 && now >= Ticks(due).after(self.idle);
+        let turns = if silent { 2 } else { 1 };
         for shard in &self.shards {
             let mut shard = lock(shard);
             let forgotten: Vec<_> = (0..turns).map(|_| self.turn(&mut shard)).collect();

@@ -22,7 +22,8 @@ impl CircuitBreaker {
     ///
     /// A status of 5xx is a failure, any other a success ([`ByStatus`]; [`HttpCircuitBreakerLayer::classify`] changes
     /// that). A body that breaks after a good head is a failure. One that is dropped while somebody waits for it counts
-    /// as cancelled; one that is dropped otherwise has given all that was wanted, and is a success.
+    /// as cancelled; one that is dropped otherwise has given all that was wanted, and is a success. A probe's body that
+    /// still flows after half of the probe's deadline has shown enough. Whoever reads a body slowly makes the call slow.
     pub fn http_layer(&self) -> HttpCircuitBreakerLayer {
         HttpCircuitBreakerLayer {
             breaker: self.clone(),
@@ -235,6 +236,7 @@ struct Witness {
 impl Rider for Witness {
     fn piece(&mut self, _: usize) -> Result<(), Refusal> {
         self.waiting = false;
+        self.permit.goes_on();
         Ok(())
     }
 

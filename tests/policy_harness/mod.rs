@@ -20,8 +20,28 @@ pub trait Rig {
     /// Puts the policy round `inner`.
     fn service(&self, inner: Inner) -> Self::Service;
 
-    /// Panics if the policy still holds something for a call that is over; `entered` calls have been made.
-    fn holds_nothing(&self, entered: u64, what: &str);
+    /// Panics if the policy still holds something for a call that is over, or has counted one twice.
+    fn holds_nothing(&self, made: Made, what: &str);
+}
+
+/// What has been made of the services of a rig.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Made {
+    /// Callers who asked whether they may call; some of them did.
+    pub asked: u64,
+    /// Calls.
+    pub called: u64,
+}
+
+impl std::ops::Add for Made {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self {
+            asked: self.asked + other.asked,
+            called: self.called + other.called,
+        }
+    }
 }
 
 /// Waits for readiness, takes a permit, waits for the answer, gives the permit back.
@@ -138,9 +158,9 @@ fn drop_after_every_poll<R: Rig>(new_rig: impl Fn() -> R, script: Script) {
         let rig = new_rig();
         let (inner, permits) = inner(script);
         let service = rig.service(inner);
-        let (ended, called) = poll_at_most(service, most);
+        let (ended, made) = poll_at_most(service, most);
         assert_eq!(permits.available_permits(), 1, "{what}: the inner permit is held");
-        rig.holds_nothing(called.into(), &what);
+        rig.holds_nothing(made, &what);
         if ended {
             return;
         }
@@ -148,26 +168,31 @@ fn drop_after_every_poll<R: Rig>(new_rig: impl Fn() -> R, script: Script) {
     }
 }
 
-/// Returns whether it ended, and whether it was called.
-fn poll_at_most<S: Service<(), Future: Future>>(mut service: S, mut most: u32) -> (bool, bool) {
+/// Returns whether it ended, and what was made of it.
+fn poll_at_most<S: Service<(), Future: Future>>(mut service: S, mut most: u32) -> (bool, Made) {
+    let mut made = Made {
+        asked: (most > 0).into(),
+        called: 0,
+    };
     let mut cx = Context::from_waker(Waker::noop());
     let mut spend = || most.checked_sub(1).map(|left| most = left).is_some();
     loop {
         if !spend() {
-            return (false, false);
+            return (false, made);
         }
         if service.poll_ready(&mut cx).is_ready() {
             break;
         }
     }
+    made.called = 1;
     let mut call = pin!(service.call(()));
     while spend() {
         let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(&mut cx).is_ready()));
         if polled.unwrap_or(true) {
-            return (true, true);
+            return (true, made);
         }
     }
-    (false, true)
+    (false, made)
 }
 
 /// Readies a clone and never calls it; the original is called after it.
@@ -181,8 +206,9 @@ fn drop_a_readied_clone<R: Rig>(new_rig: impl Fn() -> R, script: Script) {
     while clone.poll_ready(&mut cx).is_pending() {}
     drop(clone);
     assert_eq!(permits.available_permits(), 1, "{what}: the inner permit is held");
-    rig.holds_nothing(0, &what);
-    let (ended, _) = poll_at_most(service, 20);
+    let (ended, made) = poll_at_most(service, 20);
     assert!(ended, "{what}: the original does not go on");
     assert_eq!(permits.available_permits(), 1, "{what}: the inner permit is held");
+    let (asked, called) = (1, 0);
+    rig.holds_nothing(made + Made { asked, called }, &what);
 }

@@ -38,7 +38,7 @@ impl Circuit {
 
     /// Lets a call in or refuses it.
     #[inline]
-    pub(super) fn enter(&self) -> Result<Admission, CircuitOpen> {
+    pub(super) fn enter(&self) -> Result<Ticket, CircuitOpen> {
         let gate = self.gate.load(Ordering::Acquire);
         let generation = generation(gate);
         let role = match gate & 3 {
@@ -54,22 +54,20 @@ impl Circuit {
             }
             _ => return self.ask(self.rules.clock.ticks()),
         };
-        Ok(self.rules.admit(Ticket { generation, role }))
+        Ok(Ticket { generation, role })
     }
 
     #[cold]
-    fn ask(&self, now: Ticks) -> Result<Admission, CircuitOpen> {
+    fn ask(&self, now: Ticks) -> Result<Ticket, CircuitOpen> {
         let config = self.rules.config();
+        let chance = self.rules.chance();
         let mut decided = Err(Ticks::NEVER);
         let generation = self.change(|engine| {
-            let (role, transition) = engine.enter(now, &config);
+            let (role, transition) = engine.enter(now, &config, chance);
             decided = role;
             transition
         });
-        match decided {
-            Ok(ticket) => Ok(self.rules.admit(ticket)),
-            Err(until) => self.rules.refuse(generation, until, now),
-        }
+        decided.or_else(|until| self.rules.refuse(generation, until, now))
     }
 
     /// Takes a call's end; `stripe` is where its admission was counted.
@@ -86,7 +84,13 @@ impl Circuit {
             return self.probe_ended(ticket, ended, now());
         }
         let Some(ended) = ended else { return };
-        let is_current = || generation(self.gate.load(Ordering::Acquire)) == ticket.generation;
+        let is_current = || {
+            let is_current = generation(self.gate.load(Ordering::Acquire)) == ticket.generation;
+            if !is_current {
+                self.rules.calls.increment();
+            }
+            is_current
+        };
         if let Some(tally) = self.record.add(ended, stripe, &mut now, is_current) {
             self.may_trip(ticket, tally, now());
         }

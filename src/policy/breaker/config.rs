@@ -138,6 +138,17 @@ impl Validate for CircuitBreakerConfig {
             format!("{:?}", self.open_max),
             format!("at least `open` ({:?})", self.open),
         );
+        if let Some(slow) = self.slow_calls {
+            refuse(
+                slow.after <= self.probe_deadline,
+                "slow_calls.after",
+                format!("{:?}", slow.after),
+                format!(
+                    "at most `probe_deadline` ({:?}), or no slow probe would ever end in time",
+                    self.probe_deadline
+                ),
+            );
+        }
         if let Window::Count(calls) = self.window {
             refuse(
                 self.minimum_calls <= calls,

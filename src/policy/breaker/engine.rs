@@ -16,7 +16,7 @@ pub(super) struct Engine {
     generation: u32,
     /// How often it opened without enough health in between to be forgotten.
     openings: u32,
-    expired_probes: u32,
+    expired_probes: u64,
     closed_at: Ticks,
 }
 
@@ -44,6 +44,7 @@ struct Probes {
     next: u32,
     succeeded: u32,
     failed: u32,
+    expired: u32,
 }
 
 #[derive(Debug)]
@@ -107,6 +108,7 @@ pub(super) enum Cause {
     Consecutive { failures: u64 },
     Waited,
     Probes { succeeded: u32, failed: u32 },
+    Expired { probes: u32 },
     Asked,
 }
 
@@ -118,6 +120,7 @@ impl fmt::Display for Cause {
             Self::Consecutive { failures } => write!(f, "{failures} calls failed one after another"),
             Self::Waited => f.write_str("the open time is over"),
             Self::Probes { succeeded, failed } => write!(f, "{succeeded} probes succeeded, {failed} failed"),
+            Self::Expired { probes } => write!(f, "{probes} probes did not end by their deadline"),
             Self::Asked => f.write_str("asked for"),
         }
     }
@@ -158,12 +161,14 @@ impl Engine {
         &mut self,
         now: Ticks,
         config: &CircuitBreakerConfig,
+        chance: f64,
     ) -> (Result<Ticket, Ticks>, Option<Transition>) {
         let transition = match self.mode {
             Mode::Open { until } if now >= until => {
                 let probes = Box::new(Probes::new(config));
                 Some(self.change(Mode::HalfOpen(probes), Cause::Waited))
             }
+            Mode::HalfOpen(_) => self.expire(now, config, chance),
             _ => None,
         };
         let role = match &mut self.mode {
@@ -171,10 +176,7 @@ impl Engine {
             Mode::Disabled => Ok(Role::UNOBSERVED),
             Mode::Open { until } => Err(*until),
             Mode::ForcedOpen => Err(Ticks::NEVER),
-            Mode::HalfOpen(probes) => {
-                self.expired_probes += probes.expire(now);
-                probes.enter(now.after(config.probe_deadline)).map(Role)
-            }
+            Mode::HalfOpen(probes) => probes.enter(now.after(config.probe_deadline)).map(Role),
         };
         let generation = self.generation;
         (role.map(|role| Ticket { generation, role }), transition)
@@ -189,13 +191,13 @@ impl Engine {
         config: &CircuitBreakerConfig,
         chance: f64,
     ) -> Option<Transition> {
-        let (Mode::HalfOpen(probes), Some(number)) = (&mut self.mode, ticket.role.probe()) else {
-            return None;
-        };
         if ticket.generation != self.generation {
             return None;
         }
-        self.expired_probes += probes.expire(now);
+        let transition = self.expire(now, config, chance);
+        let (Mode::HalfOpen(probes), Some(number)) = (&mut self.mode, ticket.role.probe()) else {
+            return transition;
+        };
         if !probes.leave(number) {
             return None;
         }
@@ -287,8 +289,23 @@ impl Engine {
         }
     }
 
+    /// Gives the slots of probes that are over their deadline back. More of them than there are slots open the circuit:
+    /// a dependency that swallows calls would otherwise get some for ever.
+    fn expire(&mut self, now: Ticks, config: &CircuitBreakerConfig, chance: f64) -> Option<Transition> {
+        let Mode::HalfOpen(probes) = &mut self.mode else {
+            return None;
+        };
+        let running = probes.running.len();
+        probes.running.retain(|probe| now < probe.deadline);
+        let expired = running - probes.running.len();
+        self.expired_probes += expired as u64;
+        probes.expired += u32::try_from(expired).unwrap_or(u32::MAX);
+        let expired = probes.expired;
+        (expired > probes.permitted).then(|| self.open(now, config, chance, Cause::Expired { probes: expired }))
+    }
+
     /// Returns how many probes have lost their slot at their deadline.
-    pub(super) fn expired_probes(&self) -> u32 {
+    pub(super) fn expired_probes(&self) -> u64 {
         self.expired_probes
     }
 }
@@ -302,6 +319,7 @@ impl Probes {
             next: 0,
             succeeded: 0,
             failed: 0,
+            expired: 0,
         }
     }
 
@@ -329,13 +347,6 @@ impl Probes {
         let running = self.running.len();
         self.running.retain(|probe| probe.number != number);
         self.running.len() < running
-    }
-
-    /// Gives the slots of probes that are over their deadline back, and says how many these are.
-    fn expire(&mut self, now: Ticks) -> u32 {
-        let running = self.running.len();
-        self.running.retain(|probe| now < probe.deadline);
-        u32::try_from(running - self.running.len()).unwrap_or(u32::MAX)
     }
 }
 

@@ -11,7 +11,6 @@ use tower_service::Service;
 
 use super::config::CircuitBreakerConfig;
 use super::engine::{Engine, Role, Transition};
-use super::error::CircuitOpen;
 use super::future::{Call, Observed, ResponseFuture};
 use super::layer::CircuitBreakerBuilder;
 use super::permit::{Exit, Permit};
@@ -29,8 +28,9 @@ use crate::base::sync::{Mutex, lock};
 /// Stops calling those of many dependencies that fail: one circuit for each host, tenant or shard.
 ///
 /// A cheap handle, like a [`CircuitBreaker`](super::CircuitBreaker), with the same settings for every key. It keeps a
-/// bounded number of keys: the half of its room that was used last always stays, and a key that nobody uses is
-/// forgotten after one to two idle times, with its state.
+/// bounded number of keys: about the half of its room that was used last stays, and a key that nobody uses is forgotten
+/// after one to two idle times, with its state. A key takes about 240 bytes, and two more for each call of a
+/// [count window](super::Window::Count).
 pub struct KeyedCircuitBreaker<K>(Arc<Shared<K>>);
 
 struct Shared<K> {
@@ -64,19 +64,11 @@ impl<K: Key> KeyedCircuitBreaker<K> {
     ) -> Result<Self, InvalidSettings> {
         let rules = builder.rules()?;
         let mut wrong = Vec::new();
-        let mut refuse = |key: &str, found: String, allowed: &str| {
-            wrong.push(InvalidSetting::new(
-                format!("breaker.{}.{key}", rules.name()),
-                found,
-                allowed,
-            ));
-        };
         if !(2..=1_000_000).contains(&capacity) {
-            refuse("capacity", capacity.to_string(), "from 2 to 1000000 keys");
+            let key = format!("breaker.{}.capacity", rules.name());
+            wrong.push(InvalidSetting::new(key, capacity.to_string(), "from 2 to 1000000 keys"));
         }
-        if idle < Duration::from_secs(1) {
-            refuse("idle", format!("{idle:?}"), "at least 1s");
-        }
+        wrong.extend(too_idle(rules.name(), idle, &rules.config()));
         InvalidSettings::check(wrong)?;
         Ok(Self(Arc::new(Shared {
             rules: Arc::new(rules),
@@ -112,13 +104,20 @@ impl<K: Key> KeyedCircuitBreaker<K> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        Call::new(
-            Observed::new(self.enter(key), operation),
-            |end: Result<&T, &E>| match end {
-                Ok(_) => Outcome::Success,
-                Err(_) => Outcome::Failure,
-            },
-        )
+        self.call_classified(key, operation, |end: Result<&T, &E>| match end {
+            Ok(_) => Outcome::Success,
+            Err(_) => Outcome::Failure,
+        })
+    }
+
+    /// Runs a future of your own as [`call`](Self::call) does, and lets `classify` say what its end means.
+    pub fn call_classified<F, Fut, T, E, C>(&self, key: K, operation: F, classify: C) -> Call<Fut, C>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        C: Classify<T, E>,
+    {
+        Call::new(Observed::new(self.enter(key), operation), classify)
     }
 
     /// Returns the state of the circuit of `key`, or `None` if there is none: it was not used lately.
@@ -157,7 +156,9 @@ impl<K: Key> KeyedCircuitBreaker<K> {
     ///
     /// What cannot be accepted; the old settings stay in force then.
     pub fn reconfigure(&self, change: impl FnOnce(&mut CircuitBreakerConfig)) -> Result<(), InvalidSettings> {
-        self.0.rules.reconfigure(change).map(drop)
+        let shared = &self.0;
+        let forgotten = |config: &CircuitBreakerConfig| too_idle(shared.rules.name(), shared.idle, config);
+        shared.rules.reconfigure(change, forgotten)
     }
 
     pub(crate) fn enter(&self, key: K) -> Result<Permit, Refusal> {
@@ -171,21 +172,26 @@ impl<K: Key> KeyedCircuitBreaker<K> {
                 window: PlainWindow::new(config.window),
             }),
         });
+        let chance = shared.rules.chance();
         let (transition, decided) = circuit.value.change(&config, |cell| {
+            let (ticket, transition) = cell.engine.enter(now, &config, chance);
             let generation = cell.engine.generation();
-            let (role, transition) = cell.engine.enter(now, &config);
-            (transition, role.map_err(|until| (generation, until)))
+            (transition, ticket.map_err(|until| (generation, until)))
         });
         circuit.announce(transition);
-        let admission = match decided {
-            Ok(ticket) => shared.rules.admit(ticket),
-            Err((generation, until)) => shared
-                .rules
-                .refuse(generation, until, now)
-                .map_err(|open: CircuitOpen| shared.rules.refusal(open))?,
-        };
-        Ok(Permit::keyed(circuit, admission))
+        let ticket = decided.or_else(|(generation, until)| {
+            let refused = shared.rules.refuse(generation, until, now);
+            refused.map_err(|open| shared.rules.refusal(open))
+        })?;
+        Ok(Permit::keyed(circuit, shared.rules.begin(ticket)))
     }
+}
+
+/// Objects to an idle time in which an open circuit could be forgotten.
+fn too_idle(name: &str, idle: Duration, config: &CircuitBreakerConfig) -> Option<InvalidSetting> {
+    let open_max = config.open_max;
+    let allowed = format!("at least `open_max` ({open_max:?}), or an open circuit could be forgotten");
+    (idle < open_max).then(|| InvalidSetting::new(format!("breaker.{name}.idle"), format!("{idle:?}"), allowed))
 }
 
 impl Circuit {
@@ -208,7 +214,7 @@ impl<K: Key> Keyed<K, Circuit> {
     fn announce(&self, transition: Option<Transition>) {
         if transition.is_some() {
             // A key may come from outside: as much of it as a log line bears.
-            let key: String = self.key.to_string().chars().take(64).collect();
+            let key: String = self.key.to_string().escape_debug().take(64).collect();
             self.value.rules.announce(transition, Some(&key));
         }
     }
@@ -248,8 +254,8 @@ impl<K: Key> Exit for Keyed<K, Circuit> {
         self.announce(transition);
     }
 
-    fn cancelled(&self) -> Outcome {
-        self.value.rules.cancelled()
+    fn rules(&self) -> &Rules {
+        &self.value.rules
     }
 }
 

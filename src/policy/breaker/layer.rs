@@ -7,12 +7,12 @@ use tower_layer::Layer;
 
 use super::circuit::Circuit;
 use super::config::{CircuitBreakerConfig, SlowCalls, Window};
-use super::engine::{Engine, Transition};
+use super::engine::{Engine, Ticket, Transition};
 use super::error::CircuitOpen;
 use super::future::{Call, Observed};
 use super::keyed::{Key, KeyedCircuitBreaker};
 use super::permit::Permit;
-use super::rules::{Admission, Rules};
+use super::rules::Rules;
 use super::service::CircuitBreakerService;
 use super::snapshot::Snapshot;
 use crate::base::clock::Clock;
@@ -120,7 +120,7 @@ impl CircuitBreaker {
     {
         let admitted = self.enter();
         let admitted = match admitted {
-            Ok(admission) => Ok(self.permit(admission)),
+            Ok(ticket) => Ok(self.permit(ticket)),
             Err(open) => Err(self.refusal(open)),
         };
         Call::new(Observed::new(admitted, operation), classify)
@@ -171,20 +171,24 @@ impl CircuitBreaker {
     ///
     /// What cannot be accepted, another kind of window or another number of calls in it among that; the old settings
     /// stay in force then.
+    ///
+    /// Changes wait for each other: `change` must not change the same handle.
     pub fn reconfigure(&self, change: impl FnOnce(&mut CircuitBreakerConfig)) -> Result<(), InvalidSettings> {
-        let config = self.0.rules.reconfigure(change)?;
-        self.0.record().resize(config.window);
-        Ok(())
+        let now = self.0.rules.clock.ticks();
+        self.0.rules.reconfigure(change, |config| {
+            self.0.record().resize(config.window, now);
+            None
+        })
     }
 
     #[inline]
-    pub(super) fn enter(&self) -> Result<Admission, CircuitOpen> {
+    pub(super) fn enter(&self) -> Result<Ticket, CircuitOpen> {
         self.0.enter()
     }
 
     #[inline]
-    pub(super) fn permit(&self, admission: Admission) -> Permit {
-        Permit::striped(self.0.lane(), admission)
+    pub(super) fn permit(&self, ticket: Ticket) -> Permit {
+        Permit::striped(self.0.lane(), self.0.rules.begin(ticket))
     }
 
     pub(crate) fn refusal(&self, open: CircuitOpen) -> Refusal {
@@ -199,7 +203,7 @@ impl Describe for CircuitBreaker {
             .0
             .look(now, |engine, _, _| (engine.state(), engine.expired_probes()));
         let entry = self.0.rules.describe(state.label(), self.0.calls());
-        entry.counter("expired_probes", expired.into())
+        entry.counter("expired_probes", expired)
     }
 }
 
@@ -278,7 +282,8 @@ impl CircuitBreakerBuilder {
         self
     }
 
-    /// Tells the time; tests give a manual one. Default: the system's, or tokio's where that is paused.
+    /// Tells the time; tests give a manual one. Default: the processor's counter; with the feature `test-util` tokio's,
+    /// which a test can pause.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
@@ -308,7 +313,7 @@ impl CircuitBreakerBuilder {
     }
 
     /// Makes a handle with one circuit for each key instead, for at most `capacity` keys, from 2 to 1,000,000; a key
-    /// that nobody uses is forgotten after one to two times `idle`, at least 1 s.
+    /// that nobody uses is forgotten after one to two times `idle`, at least the longest open time.
     ///
     /// # Errors
     ///

@@ -37,13 +37,17 @@
 //!
 //! **Half-open**: the first call after that makes it so. As many calls as there are `probes` go through, further ones are
 //! refused. A probe that is dropped gives its slot back at once, one that hangs at its deadline; what it shows after that
-//! counts no more. The circuit closes as soon as `probe_success_rate` percent of the probes have succeeded, and opens as
+//! counts no more. When more probes have hung than there are slots, the circuit opens again. It closes as soon as `probe_success_rate` percent of the probes have succeeded, and opens as
 //! soon as they no longer can. Where slow calls are looked at, a slow probe is a failed one.
 //!
 //! Each change of state begins a new generation: what was let in before it goes on, and has no say after it. A call that
 //! is refused by a policy further in, or that a caller gave up, says nothing about the dependency (see
-//! [`Outcome`](crate::outcome::Outcome)). Over HTTP (`CircuitBreaker::http_layer`, feature `http`) a call ends with its
+//! [`Outcome`](crate::outcome::Outcome)); [`CircuitBreaker::call`] cannot see into your own error type, so nest guards
+//! there with [`CircuitBreaker::call_classified`]. Over HTTP (`CircuitBreaker::http_layer`, feature `http`) a call ends with its
 //! response's body.
+//!
+//! A caller that was let in and still waits for the inner service when the circuit opens goes on waiting: turning it away
+//! could leave its place in an inner queue behind.
 //!
 //! The time window is ten buckets for each of up to 16 groups of threads: what counts ended between nine tenths of its
 //! length ago and now, at least. Their sum is exact but for calls that are being recorded at that moment, one a thread
@@ -80,7 +84,7 @@
 //!
 //! Inside a retry, so that each attempt is seen (a refusal of this breaker is not worth retrying); outside of the
 //! attempt's timeout, so that a timeout counts as a failure; outside of a bulkhead. The permit is taken when the service
-//! becomes ready; one that is going to refuse is ready at once. A keyed layer learns the key from the request, so it is
+//! is asked whether it is ready; one that is going to refuse is ready at once. A keyed layer learns the key from the request, so it is
 //! always ready, waits for the inner service in its future, and needs it to be `Clone`.
 //!
 //! tower has no circuit breaker. Compared with others: tower-resilience's count window never slides and its half-open

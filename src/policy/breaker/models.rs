@@ -8,6 +8,7 @@ use loom::thread;
 use super::circuit::Circuit;
 use super::config::Window;
 use super::layer::CircuitBreaker;
+use super::rules::Admission;
 use super::state::State;
 use super::window::{Ended, Record, Tally};
 use crate::base::clock::ManualClock;
@@ -37,8 +38,12 @@ fn state(circuit: &Circuit) -> State {
     circuit.look(Ticks(0), |engine, _, _| engine.state())
 }
 
+fn enter(circuit: &Circuit) -> Admission {
+    circuit.rules.begin(circuit.enter().unwrap())
+}
+
 fn fail(circuit: &Circuit) {
-    let admission = circuit.enter().unwrap();
+    let admission = enter(circuit);
     circuit.exit(0, &admission, Outcome::Failure);
 }
 
@@ -62,7 +67,7 @@ fn two_callers_of_a_half_open_circuit_share_one_slot() {
 fn a_failure_that_began_before_a_reset_leaves_no_trace_after_it() {
     loom::model(|| {
         let circuit = Arc::new(circuit(&ManualClock::default()));
-        let admission = circuit.enter().unwrap();
+        let admission = enter(&circuit);
         let other = {
             let circuit = circuit.clone();
             thread::spawn(move || circuit.exit(0, &admission, Outcome::Failure))
@@ -82,7 +87,7 @@ fn a_probe_and_a_reset_do_not_open_a_circuit_that_is_closed() {
         let circuit = Arc::new(circuit(&clock));
         fail(&circuit);
         clock.advance(Duration::from_secs(5));
-        let probe = circuit.enter().unwrap();
+        let probe = enter(&circuit);
         let other = {
             let circuit = circuit.clone();
             thread::spawn(move || circuit.exit(0, &probe, Outcome::Failure))
@@ -124,6 +129,21 @@ fn a_thread_that_was_held_up_does_not_write_into_a_bucket_that_was_taken_over() 
         // It took the time before the others, and wrote after them: then it is told as of now, or not at all.
         assert!(tally.failed <= tally.calls && tally.calls <= 1, "{tally:?}");
         assert_eq!(window.tally(Ticks(45)), Tally::default());
+    });
+}
+
+#[test]
+fn a_sum_that_meets_a_bucket_being_taken_over_has_no_more_failures_than_calls() {
+    loom::model(|| {
+        let window = Arc::new(Record::new(Window::Time(Duration::from_nanos(20)), 1));
+        window.add(FAILED, 0, || Ticks(5), || true);
+        let other = {
+            let window = window.clone();
+            thread::spawn(move || window.tally(Ticks(25)))
+        };
+        for tally in [window.tally(Ticks(5)), other.join().unwrap()] {
+            assert!(tally.failed <= tally.calls, "{tally:?}");
+        }
     });
 }
 

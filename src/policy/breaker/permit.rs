@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::circuit::Circuit;
 use super::engine::Role;
-use super::rules::Admission;
+use super::rules::{Admission, Rules};
 use crate::base::outcome::Outcome;
 use crate::base::stripe::Lane;
 
@@ -20,8 +20,7 @@ enum Holder {
 /// A circuit that takes the end of a call.
 pub(super) trait Exit: Send + Sync {
     fn exit(&self, admission: &Admission, outcome: Outcome);
-    /// Counts a call that was dropped, and returns what it is to count as.
-    fn cancelled(&self) -> Outcome;
+    fn rules(&self) -> &Rules;
 }
 
 impl Permit {
@@ -43,6 +42,37 @@ impl Permit {
     /// Says how the call ended; what is said later means nothing.
     #[inline]
     pub(crate) fn end(&mut self, outcome: Outcome) {
+        if outcome == Outcome::Ignored && self.is_observed() {
+            self.rules().ignored.increment();
+        }
+        self.exit(outcome);
+    }
+
+    /// Says that the call still goes well. A probe that has done so for half of its time has shown enough.
+    #[cfg(feature = "http")]
+    pub(crate) fn goes_on(&mut self) {
+        let Admission { ticket, started } = self.admission;
+        if ticket.role.probe().is_some() {
+            let rules = self.rules();
+            if rules.clock.ticks().since(started) >= rules.config().probe_deadline / 2 {
+                self.end(Outcome::Success);
+            }
+        }
+    }
+
+    fn rules(&self) -> &Rules {
+        match &self.circuit {
+            Holder::Striped(circuit) => &circuit.rules,
+            Holder::Keyed(circuit) => circuit.rules(),
+        }
+    }
+
+    fn is_observed(&self) -> bool {
+        !matches!(self.admission.ticket.role, Role::UNOBSERVED | Role::ENDED)
+    }
+
+    #[inline]
+    fn exit(&mut self, outcome: Outcome) {
         let admission = self.admission;
         // Before anything of the user's runs: a panic in it must not make this end a second time.
         self.admission.ticket.role = Role::ENDED;
@@ -56,12 +86,9 @@ impl Permit {
 impl Drop for Permit {
     #[inline]
     fn drop(&mut self) {
-        if self.admission.ticket.role != Role::ENDED {
-            let outcome = match &self.circuit {
-                Holder::Striped(circuit) => circuit.rules.cancelled(),
-                Holder::Keyed(circuit) => circuit.cancelled(),
-            };
-            self.end(outcome);
+        if self.is_observed() {
+            let outcome = self.rules().cancelled();
+            self.exit(outcome);
         }
     }
 }

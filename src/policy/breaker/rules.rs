@@ -17,6 +17,7 @@ use crate::base::outcome::Outcome;
 use crate::base::random::Random;
 use crate::base::refusal::Refusal;
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use crate::base::sync::{Mutex, lock};
 use crate::base::ticks::{Ticks, nanos_of};
 
 pub(super) const KIND: &str = "breaker";
@@ -32,11 +33,13 @@ pub(super) struct Rules {
     pub(super) clock: Clock,
     random: Random,
     events: Events,
+    /// Held while settings change.
+    changing: Mutex<()>,
     /// Calls that no window has counted.
     pub(super) calls: Counter,
     failed: Counter,
     slow: Counter,
-    ignored: Counter,
+    pub(super) ignored: Counter,
     cancelled: Counter,
     refused: Counter,
     would_refuse: Counter,
@@ -47,7 +50,7 @@ pub(super) struct Rules {
 pub(super) struct Admission {
     pub(super) ticket: Ticket,
     /// [`Ticks::NEVER`] while nobody asks how long calls take.
-    started: Ticks,
+    pub(super) started: Ticks,
 }
 
 impl Rules {
@@ -58,6 +61,8 @@ impl Rules {
         random: Random,
         events: Events,
     ) -> Result<Self, InvalidSettings> {
+        // The first look at the clock measures how fast it goes, which no call should wait for.
+        clock.ticks();
         Ok(Self {
             slow_after: AtomicU64::new(slow_after(&config)),
             shadow: AtomicBool::new(config.shadow),
@@ -66,6 +71,7 @@ impl Rules {
             clock,
             random,
             events,
+            changing: Mutex::new(()),
             calls: Counter::default(),
             failed: Counter::default(),
             slow: Counter::default(),
@@ -88,37 +94,32 @@ impl Rules {
         self.random.unit()
     }
 
-    /// Lets a call in whose ticket is known.
+    /// Notes when a call begins, if anybody is going to ask.
     #[inline]
-    pub(super) fn admit(&self, ticket: Ticket) -> Admission {
-        let started = match self.slow_after.load(Ordering::Relaxed) {
-            u64::MAX => Ticks::NEVER,
-            _ => self.clock.ticks(),
-        };
+    pub(super) fn begin(&self, ticket: Ticket) -> Admission {
+        let asked = self.slow_after.load(Ordering::Relaxed) != u64::MAX || ticket.role.probe().is_some();
+        let started = if asked { self.clock.ticks() } else { Ticks::NEVER };
         Admission { ticket, started }
     }
 
     /// Refuses a call until then, or lets it through unobserved in shadow mode.
-    pub(super) fn refuse(&self, generation: u32, until: Ticks, now: Ticks) -> Result<Admission, CircuitOpen> {
+    pub(super) fn refuse(&self, generation: u32, until: Ticks, now: Ticks) -> Result<Ticket, CircuitOpen> {
         if self.shadow.load(Ordering::Relaxed) {
             self.would_refuse.increment();
             let role = Role::UNOBSERVED;
-            return Ok(self.admit(Ticket { generation, role }));
+            return Ok(Ticket { generation, role });
         }
         let retry_after = (until != Ticks::NEVER).then(|| until.since(now));
         Err(CircuitOpen { retry_after })
     }
 
-    /// Says what a call's end means, and counts it; `None` if it means nothing.
+    /// Says what a call's end means, and counts what is bad about it; `None` if it means nothing.
     #[inline]
     pub(super) fn judge(&self, admission: &Admission, outcome: Outcome, now: impl FnOnce() -> Ticks) -> Option<Ended> {
         let failed = match outcome {
             Outcome::Success => false,
             Outcome::Failure => true,
-            Outcome::Ignored => {
-                self.ignored.increment();
-                return None;
-            }
+            Outcome::Ignored => return None,
         };
         let slow = admission.started != Ticks::NEVER
             && now().0.saturating_sub(admission.started.0) >= self.slow_after.load(Ordering::Relaxed);
@@ -146,7 +147,7 @@ impl Rules {
 
     /// Tells of a change; `whose` is the key it happened to, if there are keys.
     pub(super) fn announce(&self, transition: Option<Transition>, whose: Option<&str>) {
-        let Some(Transition { from, to, cause }) = transition else {
+        let Some(Transition { from, to, cause }) = transition.filter(|change| change.from != change.to) else {
             return;
         };
         let detail = match whose {
@@ -168,11 +169,14 @@ impl Rules {
         Refusal::new(KIND, self.name.clone(), open.into()).retry_in(open.retry_after)
     }
 
-    /// Puts changed settings in force, unless one is wrong or would need another window.
+    /// Puts changed settings in force, unless one is wrong or would need another window; `apply` does so elsewhere,
+    /// or says what it cannot accept.
     pub(super) fn reconfigure(
         &self,
         change: impl FnOnce(&mut CircuitBreakerConfig),
-    ) -> Result<Arc<CircuitBreakerConfig>, InvalidSettings> {
+        apply: impl FnOnce(&CircuitBreakerConfig) -> Option<InvalidSetting>,
+    ) -> Result<(), InvalidSettings> {
+        let changing = lock(&self.changing);
         let old = self.config();
         let mut new = CircuitBreakerConfig::clone(&old);
         change(&mut new);
@@ -194,12 +198,16 @@ impl Rules {
                 allowed,
             ));
         }
+        if wrong.is_empty() {
+            wrong.extend(apply(&new));
+        }
         InvalidSettings::check(wrong)?;
         self.slow_after.store(slow_after(&new), Ordering::Relaxed);
         self.shadow.store(new.shadow, Ordering::Relaxed);
         self.settings.replace(&self.name, new)?;
+        drop(changing);
         self.events.emit(KIND, &self.name, Change::Settings);
-        Ok(self.config())
+        Ok(())
     }
 
     pub(super) fn describe(&self, state: &'static str, counted: u64) -> Entry {

@@ -2,11 +2,11 @@ use std::task::{Context, Poll};
 
 use tower_service::Service;
 
+use super::engine::Ticket;
 use super::error::CircuitOpen;
 use super::future::{Observed, ResponseFuture};
 use super::layer::CircuitBreaker;
 use super::permit::Permit;
-use super::rules::Admission;
 use crate::base::error::BoxError;
 use crate::base::outcome::{Classify, Outcome};
 use crate::base::refusal::Refusal;
@@ -53,7 +53,7 @@ where
 #[derive(Debug)]
 pub(crate) struct Door {
     breaker: CircuitBreaker,
-    verdict: Option<Result<Admission, CircuitOpen>>,
+    verdict: Option<Result<Ticket, CircuitOpen>>,
 }
 
 impl Door {
@@ -87,14 +87,14 @@ impl Door {
     #[inline]
     pub(crate) fn pass(&mut self) -> Result<Permit, Refusal> {
         match self.verdict.take().unwrap_or_else(|| self.breaker.enter()) {
-            Ok(admission) => Ok(self.breaker.permit(admission)),
+            Ok(ticket) => Ok(self.breaker.permit(ticket)),
             Err(open) => Err(self.breaker.refusal(open)),
         }
     }
 
     fn give_up(&mut self) -> Option<Permit> {
-        let admission = self.verdict.take()?.ok()?;
-        Some(self.breaker.permit(admission))
+        let ticket = self.verdict.take()?.ok()?;
+        Some(self.breaker.permit(ticket))
     }
 }
 

@@ -22,8 +22,8 @@ pub struct Snapshot {
     pub failure_rate: Option<f64>,
     /// The share of slow calls, from 0 to 1; `None` while there are too few calls to know, or nobody asks.
     pub slow_call_rate: Option<f64>,
-    /// How long until a call may be let through that would be refused now; `None` if none would, or if the circuit was
-    /// forced open.
+    /// In a state that refuses: how long until the next call may be let through, zero if it may be already. `None` in any
+    /// other state, and if the circuit was forced open.
     pub next_attempt: Option<Duration>,
 }
 

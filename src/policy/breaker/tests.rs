@@ -27,7 +27,7 @@ trait Subject {
 
 impl Subject for CircuitBreaker {
     fn enter(&self) -> Result<Permit, CircuitOpen> {
-        self.enter().map(|admission| self.permit(admission))
+        self.enter().map(|ticket| self.permit(ticket))
     }
 
     fn looks(&self) -> (State, [u64; 3], Option<Duration>) {
@@ -102,6 +102,7 @@ struct ModelProbe {
     deadline: Duration,
     /// `None` while it runs; then what it showed, if anything.
     end: Option<Option<bool>>,
+    expired: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -148,6 +149,7 @@ impl Model {
         if matches!(self.state, ModelState::Open { until } if self.now >= until) {
             self.change(ModelState::HalfOpen { probes: Vec::new() });
         }
+        self.expire();
         let (now, config) = (self.now, &self.config);
         let mut ticket = ModelTicket {
             generation: self.generation,
@@ -174,10 +176,24 @@ impl Model {
                 probes.push(ModelProbe {
                     deadline: now + config.probe_deadline,
                     end: None,
+                    expired: false,
                 });
             }
         }
         Ok(ticket)
+    }
+
+    /// More probes over their deadline than there are slots open the circuit.
+    fn expire(&mut self) {
+        let ModelState::HalfOpen { probes } = &mut self.state else {
+            return;
+        };
+        for probe in &mut *probes {
+            probe.expired |= probe.end.is_none() && self.now >= probe.deadline;
+        }
+        if probes.iter().filter(|probe| probe.expired).count() > self.config.probes as usize {
+            self.open();
+        }
     }
 
     /// `failed` is `None` for a call that says nothing.
@@ -203,10 +219,11 @@ impl Model {
     }
 
     fn probe_ended(&mut self, index: usize, healthy: Option<bool>) {
+        self.expire();
         let ModelState::HalfOpen { probes } = &mut self.state else {
-            unreachable!("probes are of a half-open generation");
+            return;
         };
-        if self.now >= probes[index].deadline {
+        if probes[index].expired {
             return;
         }
         probes[index].end = Some(healthy);
@@ -310,22 +327,26 @@ fn config() -> impl Strategy<Value = CircuitBreakerConfig> {
     ];
     let rates = (1..=100u8, 1..=100u8, 1..12u32);
     let times = (1..300u32, 1..8u32, 1..400u32);
-    (window, slow, rates, times, 1..7u32).prop_map(|(window, slow, rates, times, probes)| CircuitBreakerConfig {
-        window,
-        failure_rate: rates.0,
-        slow_calls: slow.filter(|_| !matches!(window, Window::Consecutive(_))),
-        minimum_calls: match window {
-            Window::Count(calls) => rates.2.min(calls),
-            _ => rates.2,
-        },
-        open: MILLI * times.0,
-        open_max: MILLI * times.0 * times.1,
-        open_jitter: 0,
-        probes,
-        probe_success_rate: rates.1,
-        probe_deadline: MILLI * times.2,
-        ..CircuitBreakerConfig::default()
-    })
+    (window, slow, rates, times, 1..7u32)
+        .prop_map(|(window, slow, rates, times, probes)| CircuitBreakerConfig {
+            window,
+            failure_rate: rates.0,
+            slow_calls: slow.filter(|_| !matches!(window, Window::Consecutive(_))),
+            minimum_calls: match window {
+                Window::Count(calls) => rates.2.min(calls),
+                _ => rates.2,
+            },
+            open: MILLI * times.0,
+            open_max: MILLI * times.0 * times.1,
+            open_jitter: 0,
+            probes,
+            probe_success_rate: rates.1,
+            probe_deadline: MILLI * times.2,
+            ..CircuitBreakerConfig::default()
+        })
+        .prop_filter("a slow probe must be able to end in time", |config| {
+            config.slow_calls.is_none_or(|slow| slow.after <= config.probe_deadline)
+        })
 }
 
 fn agree(

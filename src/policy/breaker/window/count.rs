@@ -8,9 +8,8 @@ use super::{Ended, Tally};
 /// A call that ends as the one N calls ago did changes nothing, and takes no lock; that is nearly every call.
 #[derive(Debug)]
 pub(crate) struct CountWindow {
-    /// The next slot, and from N on, what is still to be subtracted.
+    /// The laps in the upper half, the next slot in the lower; from N on, a lap that nobody has counted yet.
     cursor: AtomicU64,
-    laps: AtomicU64,
     /// Which slots count: those that bear this number. Changed under the lock only.
     epoch: AtomicU32,
     slots: Box<[AtomicU32]>,
@@ -21,7 +20,6 @@ impl CountWindow {
     pub(super) fn new(calls: u32) -> Self {
         Self {
             cursor: AtomicU64::new(0),
-            laps: AtomicU64::new(0),
             epoch: AtomicU32::new(1),
             slots: (0..calls).map(|_| AtomicU32::new(0)).collect(),
             tally: Mutex::default(),
@@ -61,21 +59,23 @@ impl CountWindow {
     #[inline]
     fn next_slot(&self) -> usize {
         let calls = self.slots.len() as u64;
-        let claimed = self.cursor.fetch_add(1, Ordering::Relaxed);
+        let claimed = place(self.cursor.fetch_add(1, Ordering::Relaxed));
         if claimed < calls - 1 {
             return claimed as usize;
         }
         // A division here for each call would cost as much as all else.
-        if claimed == calls - 1 {
-            self.cursor.fetch_sub(calls, Ordering::Relaxed);
-            self.laps.fetch_add(1, Ordering::Relaxed);
-        }
+        let lap = |cursor: u64| {
+            let laps = place(cursor) / calls;
+            (laps > 0).then(|| cursor - laps * calls + (laps << 32))
+        };
+        let _ = self.cursor.fetch_update(Ordering::Relaxed, Ordering::Relaxed, lap);
         (claimed % calls) as usize
     }
 
     /// Returns how many calls it has ever taken.
     pub(super) fn calls(&self) -> u64 {
-        self.laps.load(Ordering::Relaxed) * self.slots.len() as u64 + self.cursor.load(Ordering::Relaxed)
+        let cursor = self.cursor.load(Ordering::Relaxed);
+        (cursor >> 32) * self.slots.len() as u64 + place(cursor)
     }
 
     pub(super) fn tally(&self) -> Tally {
@@ -89,6 +89,10 @@ impl CountWindow {
         self.epoch.store(next.max(1), Ordering::Release);
         *tally = Tally::default();
     }
+}
+
+fn place(cursor: u64) -> u64 {
+    cursor & u64::from(u32::MAX)
 }
 
 fn pack(epoch: u32, ended: Ended) -> u32 {

@@ -63,12 +63,12 @@ impl Tally {
         // Whole numbers, so that a rate of exactly the threshold is one that has reached it.
         let reached = |part: u64, rate: u8| part * 100 >= calls * u64::from(rate);
         let percent = |part: u64| u32::try_from(part * 100 / calls).unwrap_or(100);
-        if self.failed > 0 && reached(self.failed, config.failure_rate) {
+        if reached(self.failed, config.failure_rate) {
             let percent = percent(self.failed);
             return Some(Cause::Failures { percent, calls });
         }
         let slow = config.slow_calls?;
-        (self.slow > 0 && reached(self.slow, slow.rate)).then(|| Cause::SlowCalls {
+        reached(self.slow, slow.rate).then(|| Cause::SlowCalls {
             percent: percent(self.slow),
             calls,
         })
@@ -129,9 +129,9 @@ impl Record {
     }
 
     /// Gives a time window another length.
-    pub(super) fn resize(&self, window: Window) {
+    pub(super) fn resize(&self, window: Window, now: Ticks) {
         if let (Self::Time(time), Window::Time(length)) = (self, window) {
-            time.set_length(length);
+            time.set_length(length, now);
         }
     }
 

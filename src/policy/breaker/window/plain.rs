@@ -79,6 +79,8 @@ impl PlainWindow {
 
 impl TimeBuckets {
     fn turn(&mut self, now: Ticks, bucket: u64) {
+        // A window that was made shorter does not wait for the end of a longer bucket.
+        self.ends = self.ends.min(now.0.saturating_add(bucket));
         if now.0 < self.ends {
             return;
         }

@@ -50,9 +50,12 @@ impl TimeWindow {
         }
     }
 
-    /// Makes buckets from the next one on a tenth of `length`; those that are there stay.
-    pub(super) fn set_length(&self, length: Duration) {
-        self.bucket.store(bucket(length), Ordering::Relaxed);
+    /// Makes buckets a tenth of `length`, the newest one too if that is shorter; those that are there stay.
+    pub(super) fn set_length(&self, length: Duration, now: Ticks) {
+        let _turning = lock(&self.turning);
+        let bucket = bucket(length);
+        self.bucket.store(bucket, Ordering::Relaxed);
+        self.ends.fetch_min(now.0.saturating_add(bucket), Ordering::Release);
     }
 
     #[inline]
@@ -88,6 +91,8 @@ impl TimeWindow {
 
     /// Returns how many calls it has ever taken.
     pub(super) fn calls(&self) -> u64 {
+        // Or a bucket that is taken over at this moment would be counted nowhere.
+        let _turning = lock(&self.turning);
         self.past.load(Ordering::Relaxed) + self.sum().calls
     }
 
@@ -137,10 +142,21 @@ impl TimeWindow {
         let buckets = self.stripes.iter().flat_map(|stripe| &stripe.0);
         buckets.fold(Tally::default(), |sum, bucket| {
             // Calls last, so that no call which counts as failed is missing among the calls.
-            let failed = sum.failed + count(bucket.failed.load(Ordering::Acquire));
-            let slow = sum.slow + count(bucket.slow.load(Ordering::Acquire));
-            let calls = sum.calls + count(bucket.calls.load(Ordering::Acquire));
-            Tally { calls, failed, slow }
+            let [failed, slow, calls] =
+                [&bucket.failed, &bucket.slow, &bucket.calls].map(|counter| counter.load(Ordering::Acquire));
+            // What was read of a bucket that is being taken over belongs to the one before.
+            let of_this = |counter: u64| {
+                if counter >> 32 == calls >> 32 {
+                    count(counter)
+                } else {
+                    0
+                }
+            };
+            Tally {
+                calls: sum.calls + count(calls),
+                failed: sum.failed + of_this(failed),
+                slow: sum.slow + of_this(slow),
+            }
         })
     }
 }
