@@ -57,12 +57,12 @@ impl Server {
         let Some(tls) = self.config.tls.clone() else {
             return self.serve(stream, peer, place, service).await;
         };
-        match tls
-            .accept(stream, self.config.tls_handshake_timeout, &self.shutdown.draining())
-            .await
-        {
-            Ok(stream) => self.serve(stream, peer, place, service).await,
-            Err(ended) => self.ended(peer, ended),
+        let draining = self.shutdown.draining();
+        let accepted = tls.accept(stream, self.config.tls_handshake_timeout, &draining);
+        match self.until_cut(peer, || "handshake", accepted).await {
+            Some(Ok(stream)) => self.serve(stream, peer, place, service).await,
+            Some(Err(ended)) => self.ended(peer, ended),
+            None => {}
         }
     }
 
@@ -72,18 +72,28 @@ impl Server {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Arc::new(Activity::new());
-        let cut = self.shutdown.cut_token();
         let serving = self.speak(stream, peer, place, service, Arc::clone(&activity));
+        self.until_cut(peer, || kind(&activity.facts()), serving).await;
+    }
+
+    /// Drops `work` at the drain's deadline, and tells what it was.
+    async fn until_cut<T>(
+        &self,
+        peer: SocketAddr,
+        kind: impl Fn() -> &'static str,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let cut = self.shutdown.cut_token();
         let cut = async {
             cut.cancelled().await;
-            let kind = kind(&activity.facts());
-            tracing::warn!(%peer, kind, "connection cut at the drain's deadline");
+            // Here, where the work is still what it was.
+            tracing::warn!(%peer, kind = kind(), "connection cut at the drain's deadline");
         };
         tokio::select! {
             // Before the socket notices it, which would pass for an end by the peer.
             biased;
-            () = cut => {}
-            () = serving => {}
+            () = cut => None,
+            done = work => Some(done),
         }
     }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test binary uses some of it")]
 
 pub mod h2;
+pub mod identity;
 pub mod process;
 
 use std::net::SocketAddr;
