@@ -58,9 +58,10 @@ impl Server {
             return self.serve(stream, peer, place, service).await;
         };
         let draining = self.shutdown.draining();
-        let accepted = tls.accept(stream, self.config.tls_handshake_timeout, &draining);
+        // What a connection needs only later is in boxes, so that one that says nothing costs little.
+        let accepted = Box::pin(tls.accept(stream, self.config.tls_handshake_timeout, &draining));
         match self.until_cut(peer, || "handshake", accepted).await {
-            Some(Ok(stream)) => self.serve(stream, peer, place, service).await,
+            Some(Ok(stream)) => Box::pin(self.serve(stream, peer, place, service)).await,
             Some(Err(ended)) => self.ended(peer, ended),
             None => {}
         }
@@ -142,14 +143,22 @@ impl Server {
         activity.speaks(protocol);
         let ended = match protocol {
             Protocol::Http1 => {
-                let connection = pin!(self.http1.serve_connection(io, service).with_upgrades());
-                self.drive(connection, |connection| connection.graceful_shutdown(), &activity)
-                    .await
+                let mut connection = Box::pin(self.http1.serve_connection(io, service).with_upgrades());
+                self.drive(
+                    connection.as_mut(),
+                    |connection| connection.graceful_shutdown(),
+                    &activity,
+                )
+                .await
             }
             Protocol::Http2 => {
-                let connection = pin!(self.http2.serve_connection(io, service));
-                self.drive(connection, |connection| connection.graceful_shutdown(), &activity)
-                    .await
+                let mut connection = Box::pin(self.http2.serve_connection(io, service));
+                self.drive(
+                    connection.as_mut(),
+                    |connection| connection.graceful_shutdown(),
+                    &activity,
+                )
+                .await
             }
         };
         match ended {
