@@ -25,6 +25,10 @@ use crate::base::ready::Call;
 use crate::shutdown::Shutdown;
 use crate::web::{Body, HttpService, PeerAddr, Scheme};
 
+/// The most bytes of a response that wait here for a peer who does not take them, beside one piece. hyper's own 400 KiB,
+/// for each of 200 streams of each connection, would be no limit.
+const BUFFER: usize = 64 << 10;
+
 /// What every connection of a server is served with.
 #[derive(Clone)]
 pub(super) struct Server {
@@ -40,9 +44,17 @@ impl Server {
         let mut http1 = http1::Builder::new();
         // Our own deadline tells an idle connection from one whose headers never end.
         http1.timer(TokioTimer::new()).header_read_timeout(None);
+        http1
+            .max_header_size(config.header_limit as usize)
+            .max_buf_size(BUFFER.max(config.header_limit as usize));
         let mut http2 = http2::Builder::new(TokioExecutor::new());
-        // hyper's own limits stay on: 200 streams, 16 KiB of headers, resets, CONTINUATION frames.
-        http2.timer(TokioTimer::new());
+        // hyper's own limits stay on: 200 streams, resets, CONTINUATION frames.
+        http2
+            .timer(TokioTimer::new())
+            .max_header_list_size(config.header_limit)
+            .initial_stream_window_size(config.http2_window)
+            .initial_connection_window_size(config.http2_window * 2)
+            .max_send_buf_size(BUFFER);
         Self {
             config,
             counters,
