@@ -354,6 +354,24 @@ async fn a_place_that_must_be_waited_for_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_limits_of_http_2_are_announced_and_hold() {
+    let served = served(&[]);
+    let mut peer = Connection::open(served.addr).await;
+    peer.write_bytes(h2::HELLO).await;
+    // SETTINGS_MAX_CONCURRENT_STREAMS, SETTINGS_INITIAL_WINDOW_SIZE, SETTINGS_MAX_HEADER_LIST_SIZE.
+    for setting in [[0, 3, 0, 0, 0, 200], [0, 4, 0, 1, 0, 0], [0, 6, 0, 0, 0x40, 0]] {
+        peer.read_bytes_until(&setting).await;
+    }
+    peer.write_bytes(&h2::frame(h2::SETTINGS, h2::ACK, 0, b"")).await;
+    for number in 0..201 {
+        peer.write_bytes(&h2::get(2 * number + 1, "/hang")).await;
+    }
+    let refused = h2::frame(h2::RST_STREAM, 0, 401, &[0, 0, 0, 7]);
+    peer.read_bytes_until(&refused).await;
+    eventually("the others are served", || async { served.shutdown.in_flight() == 200 }).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_http_is_counted() {
     let served = served(&[]);
     let answer = support::send_raw(served.addr, "no such thing\r\n\r\n").await.unwrap();
