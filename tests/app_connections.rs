@@ -317,6 +317,25 @@ async fn a_response_that_nobody_takes_ends_its_connection_in_spite_of_a_living_o
     eventually("counted", || async { count(&served, "write_timeouts").await >= 1.0 }).await;
 }
 
+/// Linux keeps up to 4,096 since release 5.4; others keep fewer.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn hundreds_may_connect_and_wait_while_all_places_are_taken() {
+    let served = served(&[("server.max_connections", "1")]);
+    let mut first = open_from("127.0.0.2", served.addr).await;
+    first.write("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await;
+    first.read_response().await;
+    let mut waiting = Vec::new();
+    for _ in 0..500 {
+        waiting.push(support::within(Connection::open(served.addr)).await);
+    }
+    drop(first);
+    for mut connection in waiting {
+        connection.write("GET / HTTP/1.1\r\nhost: test\r\n\r\n").await;
+        connection.read_response().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_place_that_must_be_waited_for_is_counted() {
     let served = served(&[("server.max_connections", "1")]);
@@ -332,6 +351,24 @@ async fn a_place_that_must_be_waited_for_is_counted() {
         1.0,
         "open"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limits_of_http_2_are_announced_and_hold() {
+    let served = served(&[]);
+    let mut peer = Connection::open(served.addr).await;
+    peer.write_bytes(h2::HELLO).await;
+    // SETTINGS_MAX_CONCURRENT_STREAMS, SETTINGS_INITIAL_WINDOW_SIZE, SETTINGS_MAX_HEADER_LIST_SIZE.
+    for setting in [[0, 3, 0, 0, 0, 200], [0, 4, 0, 1, 0, 0], [0, 6, 0, 0, 0x40, 0]] {
+        peer.read_bytes_until(&setting).await;
+    }
+    peer.write_bytes(&h2::frame(h2::SETTINGS, h2::ACK, 0, b"")).await;
+    for number in 0..201 {
+        peer.write_bytes(&h2::get(2 * number + 1, "/hang")).await;
+    }
+    let refused = h2::frame(h2::RST_STREAM, 0, 401, &[0, 0, 0, 7]);
+    peer.read_bytes_until(&refused).await;
+    eventually("the others are served", || async { served.shutdown.in_flight() == 200 }).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

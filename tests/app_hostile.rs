@@ -30,7 +30,7 @@ async fn broken_requests_get_a_4xx_and_the_service_goes_on() {
         ),
         (many_headers, &[431]),
         (long_header, &[431]),
-        (long_path, &[414]),
+        (long_path, &[431]),
     ];
     for (request, expected) in cases {
         let start: String = request.chars().take(40).collect();

@@ -9,8 +9,10 @@ use std::net::TcpListener;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::routing::get as on_get;
 use axum::{Extension, Router};
+use futures_util::stream;
 use seaworthy::shutdown::Draining;
 use seaworthy::{App, BoxError};
 use support::process::{Process, command};
@@ -28,7 +30,19 @@ fn router() -> Router {
             "/until-drain",
             on_get(|Extension(draining): Extension<Draining>| async move {
                 draining.draining().await;
+                // Idle connections are closed while this is still at work.
+                tokio::time::sleep(Duration::from_millis(200)).await;
                 "finished"
+            }),
+        )
+        .route(
+            "/stream",
+            on_get(|| async {
+                let piece = async {
+                    tracing::info!("streaming");
+                    Ok::<_, Infallible>("piece")
+                };
+                Body::from_stream(stream::once(piece))
             }),
         )
         .route(
@@ -179,6 +193,18 @@ async fn every_phase_is_logged_with_how_long_it_took() {
         assert!(finished["took_ms"].is_number());
     }
     assert_eq!(process.exit_code().await, Some(0));
+}
+
+#[tokio::test]
+async fn what_a_stream_logs_is_in_its_requests_span() {
+    let mut process = start(&[]).await;
+    let answer = get(process.addr, "/stream").await;
+    let line = process.log.find("streaming").await;
+    assert_eq!(
+        line["span"]["request_id"].as_str(),
+        answer.header("x-request-id"),
+        "{line}"
+    );
 }
 
 #[tokio::test]

@@ -189,6 +189,13 @@ async fn a_body_that_falls_silent_is_refused_before_the_deadline() {
     let answer = send_raw(served.addr, head).await.unwrap();
     assert_eq!(answer.status, 408);
     assert!(answer.body.contains("request body silent for 100ms"), "{answer:?}");
+    let text = get(served.admin, "/metrics").await.body;
+    let refused = [
+        r#"policy="timeout""#,
+        r#"name="inbound""#,
+        r#"reason="request_body_idle""#,
+    ];
+    assert_eq!(metric(&text, "seaworthy_refusals_total", &refused), Some(1.0), "{text}");
 }
 
 #[tokio::test]

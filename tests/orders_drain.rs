@@ -5,6 +5,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
+use support::identity::Identity;
 use support::process::{Process, command, orders};
 use support::{Connection, get, h2};
 
@@ -16,7 +17,12 @@ const WEBSOCKET: &[u8] =
 const DRAIN: Duration = Duration::from_secs(2);
 
 async fn start() -> Process {
-    let mut command = command(orders(), &[("SHUTDOWN__HOLD", "1s"), ("SHUTDOWN__DRAIN", "2s")]);
+    start_with(&[]).await
+}
+
+async fn start_with(settings: &[(&str, &str)]) -> Process {
+    let phases = [("SHUTDOWN__HOLD", "1s"), ("SHUTDOWN__DRAIN", "2s")];
+    let mut command = command(orders(), &[&phases[..], settings].concat());
     command.env("TOKIO_WORKER_THREADS", "2");
     Process::start(command).await
 }
@@ -136,6 +142,31 @@ async fn what_is_cut_is_logged_by_its_kind() {
         assert_eq!(cut["kind"], kind);
         assert_eq!(process.exit_code().await, Some(3));
     }
+}
+
+#[tokio::test]
+async fn the_drain_over_tls_ends_by_its_deadline_against_handshakes_that_never_begin_or_never_end() {
+    let identity = Identity::make("orders-drain");
+    let [certificate, key] = [&identity.certificate, &identity.key].map(|path| path.to_str().unwrap());
+    let mut process = start_with(&[("SERVER__TLS_CERTIFICATE", certificate), ("SERVER__TLS_KEY", key)]).await;
+    let silent = open(&process, b"").await;
+    let begun = open(&process, b"\x16\x03\x01\x02\x00\x01").await;
+    // Behind them in the backlog, so that they have been accepted once this has shaken hands.
+    identity.connect(process.addr, b"h2").await;
+    process.signal("INT").await;
+    let told = Instant::now();
+    silent.closed().await;
+    let cut = process.log.find("connection cut at the drain's deadline").await;
+    assert_eq!(cut["kind"], "handshake");
+    begun.closed().await;
+    let stopped = process.log.find("stopped").await;
+    assert_eq!(
+        [&stopped["connections_cut"], &stopped["exit_code"]],
+        [1, 3],
+        "{stopped}"
+    );
+    assert!(told.elapsed() < DRAIN + Duration::from_secs(1), "{:?}", told.elapsed());
+    assert_eq!(process.exit_code().await, Some(3));
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Routes that misbehave on purpose, to try what the service is made of. Leave this file out of a copy.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Router;
@@ -7,8 +8,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Extension, Query};
 use axum::response::Response;
-use axum::routing::get;
-use futures_util::stream;
+use axum::routing::{get, post};
+use futures_util::stream::{self, StreamExt};
 use seaworthy::shutdown::Draining;
 
 use crate::api::Wait;
@@ -17,6 +18,7 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
         .route("/drills/block", get(block))
         .route("/drills/endless", get(endless))
+        .route("/drills/swallow", post(swallow))
         .route("/drills/websocket", get(websocket))
 }
 
@@ -27,10 +29,21 @@ async fn block(Query(wait): Query<Wait>) -> String {
     format!("blocked a worker for {} ms\n", wait.ms)
 }
 
-/// Sends for as long as somebody reads.
+/// Sends for as long as somebody reads; each piece is made anew, so that what is not taken shows in the memory.
 async fn endless() -> Body {
-    let piece = Bytes::from_static(&[b'.'; 16 * 1024]);
-    Body::from_stream(stream::repeat(Ok::<_, std::convert::Infallible>(piece)))
+    let piece = || Ok::<_, Infallible>(Bytes::from(vec![b'.'; 16 * 1024]));
+    Body::from_stream(stream::repeat_with(piece))
+}
+
+/// Reads a body of any length to its end, not before it has waited, and says how many bytes it had.
+async fn swallow(Query(wait): Query<Wait>, body: Body) -> String {
+    tokio::time::sleep(Duration::from_millis(wait.ms)).await;
+    let mut pieces = body.into_data_stream();
+    let mut bytes = 0;
+    while let Some(Ok(piece)) = pieces.next().await {
+        bytes += piece.len();
+    }
+    format!("swallowed {bytes} bytes\n")
 }
 
 /// Echoes until the service drains.

@@ -38,6 +38,13 @@ fn main() -> ExitCode {
             .endpoint(Method::GET, "/slow", Endpoint::default())
             .endpoint(Method::GET, "/events", Endpoint::default().stream())
             .endpoint(Method::GET, "/drills/endless", Endpoint::default().stream())
+            .endpoint(
+                Method::POST,
+                "/drills/swallow",
+                Endpoint::default()
+                    .deadline(Duration::from_secs(60))
+                    .body_limit(1 << 40),
+            )
             .endpoint(Method::GET, "/drills/websocket", Endpoint::default().stream())
             .startup_task("warm-up", warm_up())
             .build()?;

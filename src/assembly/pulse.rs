@@ -2,6 +2,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use crate::base::Counter;
 use crate::base::clock::{Clock, sleep};
 use crate::base::inventory::{Describe, Entry};
@@ -14,7 +16,9 @@ pub(super) const NAME: &str = "runtime";
 /// after the stall began finds it.
 pub(super) const MAX_SILENCE: Duration = Duration::from_millis(1500);
 
-const PERIOD: Duration = Duration::from_millis(250);
+/// How often the runtime is asked for a turn, and so the longest time for which its sockets and timers stay with a worker
+/// that is blocked.
+const PERIOD: Duration = Duration::from_millis(100);
 
 /// From this on a turn counts as late: somebody holds up every worker.
 const LATE: Duration = Duration::from_millis(250);
@@ -30,14 +34,22 @@ struct Turns {
 }
 
 impl Pulse {
-    /// Beats for as long as the runtime runs tasks.
-    pub(super) async fn beat(self, heartbeat: Heartbeat) {
+    /// Beats for as long as `runtime` runs tasks; to be polled on another one, which goes on when that does not.
+    ///
+    /// A timer of the runtime's own would not do. tokio leaves sockets and timers with the worker that waited for them
+    /// last, even if what that runs next blocks it, and the others sleep on. A task that comes from outside wakes one
+    /// of them, and it takes them over: as long as one worker is free, the others' sections hold nobody up for long.
+    pub(super) async fn beat(self, heartbeat: Heartbeat, runtime: Handle) {
         let clock = Clock::default();
         loop {
+            let asked = clock.now();
+            if runtime.spawn(async {}).await.is_err() {
+                // The runtime has ended, and nobody is late.
+                return;
+            }
             heartbeat.beat();
-            let start = clock.now();
+            self.0.note(clock.now() - asked);
             sleep(PERIOD).await;
-            self.0.note((clock.now() - start).saturating_sub(PERIOD));
         }
     }
 }

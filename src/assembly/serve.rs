@@ -6,15 +6,15 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::app::{App, Bound};
 use super::error::AppError;
+use super::pulse::Pulse;
 use super::{run, stack};
 use crate::admin::{AdminRoutes, Plane};
 use crate::base::error::BoxError;
-use crate::health::{Health, StartupTask};
+use crate::health::{Health, Heartbeat, StartupTask};
 use crate::server::accept;
 use crate::shutdown::{Drained, Shutdown, Signals};
 use crate::telemetry::{flush_logs, names};
@@ -36,20 +36,15 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
     app.shutdown.on_begin(move || health.drain());
     app.health.start(&runtime);
     let (over, drained) = oneshot::channel();
-    // Not tracked: it must not hold the drain.
-    let pulse = app
-        .pulse
-        .take()
-        .map(|(pulse, heartbeat)| runtime.spawn(pulse.beat(heartbeat)).abort_handle());
     let abandon = Abandon {
         shutdown: app.shutdown.clone(),
         health: app.health.clone(),
         token: CancellationToken::new(),
-        pulse,
     };
     let duty = Duty {
         shutdown: app.shutdown.clone(),
         signals,
+        pulse: app.pulse.take(),
         runtime,
         over,
     };
@@ -111,6 +106,7 @@ async fn start_up(task: StartupTask, work: impl Future<Output = Result<(), BoxEr
 struct Duty {
     shutdown: Shutdown,
     signals: Option<Signals>,
+    pulse: Option<(Pulse, Heartbeat)>,
     runtime: Handle,
     over: oneshot::Sender<Drained>,
 }
@@ -120,9 +116,15 @@ impl Duty {
         let Self {
             shutdown,
             signals,
+            pulse,
             runtime,
             over,
         } = self;
+        if let Some((pulse, heartbeat)) = pulse {
+            // What went by since the service was built was nobody's silence.
+            heartbeat.beat();
+            tokio::spawn(pulse.beat(heartbeat, runtime.clone()));
+        }
         let drained = match signals {
             Some(signals) => shutdown.drive_by(signals, &runtime).await,
             None => shutdown.drive(&runtime).await,
@@ -142,7 +144,6 @@ struct Abandon {
     shutdown: Shutdown,
     health: Health,
     token: CancellationToken,
-    pulse: Option<AbortHandle>,
 }
 
 impl Drop for Abandon {
@@ -150,6 +151,5 @@ impl Drop for Abandon {
         self.health.stop();
         self.shutdown.abandon();
         self.token.cancel();
-        self.pulse.iter().for_each(AbortHandle::abort);
     }
 }

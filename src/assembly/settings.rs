@@ -75,6 +75,8 @@ impl Settings {
         ] {
             *limit = reader.within(key, Span(*limit), LIMIT).0;
         }
+        server.header_limit = reader.within("server.header_limit", server.header_limit, Range(8 << 10, 1 << 20));
+        server.http2_window = reader.within("server.http2_window", server.http2_window, Range(16 << 10, 16 << 20));
         server.tls = reader.tls();
         let deadline = reader.within("server.deadline", Span(Duration::from_secs(10)), LIMIT).0;
         let body_idle = reader

@@ -10,15 +10,13 @@ use super::admission::Admission;
 use super::config::ServerConfig;
 use super::connection::Server;
 use super::counters::Counters;
+use super::listen::BACKLOG;
 use crate::base::clock::sleep;
 use crate::shutdown::Shutdown;
 use crate::web::HttpService;
 
 /// How long to pause when the system refuses to accept, as when it has run out of file descriptors.
 const BREATH: Duration = Duration::from_millis(50);
-
-/// The most connections that are taken out of the backlog at the end; systems keep no more.
-const BACKLOG: usize = 4096;
 
 /// Accepts connections until the shutdown closes, each in a task of its own.
 ///

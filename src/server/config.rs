@@ -17,6 +17,10 @@ pub(crate) struct ServerConfig {
     pub(crate) preface_timeout: Duration,
     /// The longest time for a request's headers.
     pub(crate) header_timeout: Duration,
+    /// The most bytes of a request's head; over HTTP/2 each field counts 32 more.
+    pub(crate) header_limit: u32,
+    /// The most bytes that a stream of HTTP/2 may send ahead of who reads its body; a connection twice as many.
+    pub(crate) http2_window: u32,
     /// The longest time in which a peer takes nothing of what is sent to it.
     pub(crate) write_timeout: Duration,
     /// The longest time without a request.
@@ -37,6 +41,10 @@ impl Default for ServerConfig {
             tls_handshake_timeout: Duration::from_secs(10),
             preface_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(10),
+            // hyper's own for HTTP/2. Its 400 KiB for HTTP/1 are 4 GB for as many connections as there may be.
+            header_limit: 16 << 10,
+            // What HTTP/2 begins with, nearly; hyper's own is 1 MiB.
+            http2_window: 64 << 10,
             write_timeout: Duration::from_secs(30),
             // Longer than the 60 s of common proxies, so that the proxy closes first and no request meets a close.
             idle_timeout: Duration::from_secs(75),

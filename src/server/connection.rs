@@ -25,6 +25,10 @@ use crate::base::ready::Call;
 use crate::shutdown::Shutdown;
 use crate::web::{Body, HttpService, PeerAddr, Scheme};
 
+/// The most bytes of a response that wait here for a peer who does not take them, beside one piece. hyper's own 400 KiB,
+/// for each of 200 streams of each connection, would be no limit.
+const BUFFER: usize = 64 << 10;
+
 /// What every connection of a server is served with.
 #[derive(Clone)]
 pub(super) struct Server {
@@ -40,9 +44,17 @@ impl Server {
         let mut http1 = http1::Builder::new();
         // Our own deadline tells an idle connection from one whose headers never end.
         http1.timer(TokioTimer::new()).header_read_timeout(None);
+        http1
+            .max_header_size(config.header_limit as usize)
+            .max_buf_size(BUFFER.max(config.header_limit as usize));
         let mut http2 = http2::Builder::new(TokioExecutor::new());
-        // hyper's own limits stay on: 200 streams, 16 KiB of headers, resets, CONTINUATION frames.
-        http2.timer(TokioTimer::new());
+        // hyper's own limits stay on: 200 streams, resets, CONTINUATION frames.
+        http2
+            .timer(TokioTimer::new())
+            .max_header_list_size(config.header_limit)
+            .initial_stream_window_size(config.http2_window)
+            .initial_connection_window_size(config.http2_window * 2)
+            .max_send_buf_size(BUFFER);
         Self {
             config,
             counters,
@@ -57,12 +69,13 @@ impl Server {
         let Some(tls) = self.config.tls.clone() else {
             return self.serve(stream, peer, place, service).await;
         };
-        match tls
-            .accept(stream, self.config.tls_handshake_timeout, &self.shutdown.draining())
-            .await
-        {
-            Ok(stream) => self.serve(stream, peer, place, service).await,
-            Err(ended) => self.ended(peer, ended),
+        let draining = self.shutdown.draining();
+        // What a connection needs only later is in boxes, so that one that says nothing costs little.
+        let accepted = Box::pin(tls.accept(stream, self.config.tls_handshake_timeout, &draining));
+        match self.until_cut(peer, || "handshake", accepted).await {
+            Some(Ok(stream)) => Box::pin(self.serve(stream, peer, place, service)).await,
+            Some(Err(ended)) => self.ended(peer, ended),
+            None => {}
         }
     }
 
@@ -72,18 +85,28 @@ impl Server {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Arc::new(Activity::new());
-        let cut = self.shutdown.cut_token();
         let serving = self.speak(stream, peer, place, service, Arc::clone(&activity));
+        self.until_cut(peer, || kind(&activity.facts()), serving).await;
+    }
+
+    /// Drops `work` at the drain's deadline, and tells what it was.
+    async fn until_cut<T>(
+        &self,
+        peer: SocketAddr,
+        kind: impl Fn() -> &'static str,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let cut = self.shutdown.cut_token();
         let cut = async {
             cut.cancelled().await;
-            let kind = kind(&activity.facts());
-            tracing::warn!(%peer, kind, "connection cut at the drain's deadline");
+            // Here, where the work is still what it was.
+            tracing::warn!(%peer, kind = kind(), "connection cut at the drain's deadline");
         };
         tokio::select! {
             // Before the socket notices it, which would pass for an end by the peer.
             biased;
-            () = cut => {}
-            () = serving => {}
+            () = cut => None,
+            done = work => Some(done),
         }
     }
 
@@ -132,14 +155,22 @@ impl Server {
         activity.speaks(protocol);
         let ended = match protocol {
             Protocol::Http1 => {
-                let connection = pin!(self.http1.serve_connection(io, service).with_upgrades());
-                self.drive(connection, |connection| connection.graceful_shutdown(), &activity)
-                    .await
+                let mut connection = Box::pin(self.http1.serve_connection(io, service).with_upgrades());
+                self.drive(
+                    connection.as_mut(),
+                    |connection| connection.graceful_shutdown(),
+                    &activity,
+                )
+                .await
             }
             Protocol::Http2 => {
-                let connection = pin!(self.http2.serve_connection(io, service));
-                self.drive(connection, |connection| connection.graceful_shutdown(), &activity)
-                    .await
+                let mut connection = Box::pin(self.http2.serve_connection(io, service));
+                self.drive(
+                    connection.as_mut(),
+                    |connection| connection.graceful_shutdown(),
+                    &activity,
+                )
+                .await
             }
         };
         match ended {

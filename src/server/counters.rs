@@ -47,6 +47,8 @@ impl Describe for ServerEntry {
             .setting("tls_handshake_timeout", format!("{:?}", config.tls_handshake_timeout))
             .setting("preface_timeout", format!("{:?}", config.preface_timeout))
             .setting("header_timeout", format!("{:?}", config.header_timeout))
+            .setting("header_limit", config.header_limit)
+            .setting("http2_window", config.http2_window)
             .setting("write_timeout", format!("{:?}", config.write_timeout))
             .setting("idle_timeout", format!("{:?}", config.idle_timeout))
             .setting("tls", config.tls.is_some())

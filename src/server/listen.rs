@@ -34,12 +34,28 @@ impl Error for ListenError {
     }
 }
 
+/// How many connections the system is asked to keep that nobody has accepted yet; it may keep fewer.
+pub(super) const BACKLOG: u16 = 4096;
+
 /// Binds without a runtime, so that the socket can go to whichever thread serves it.
 pub(crate) fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, ListenError> {
     let bind = || {
         let listener = TcpListener::bind(address)?;
+        lengthen(&listener)?;
         listener.set_nonblocking(true)?;
         Ok(listener)
     };
     bind().map_err(|source| ListenError { key, address, source })
+}
+
+/// Lets more connections wait than the 128 of the standard library: one more than there is room for is not refused, but
+/// tries again after a second.
+#[cfg(all(unix, not(seaworthy_portable)))]
+fn lengthen(listener: &TcpListener) -> io::Result<()> {
+    Ok(rustix::net::listen(listener, BACKLOG.into())?)
+}
+
+#[cfg(any(not(unix), seaworthy_portable))]
+fn lengthen(_: &TcpListener) -> io::Result<()> {
+    Ok(())
 }

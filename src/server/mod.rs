@@ -13,6 +13,8 @@ mod engine;
 mod io;
 mod listen;
 mod sniff;
+#[cfg(test)]
+mod tests;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(not(feature = "tls"))]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,17 +47,25 @@ impl Tls {
     }
 
     /// Leads through the handshake, within its limit.
+    ///
+    /// A drain shortens the wait for its beginning alone: whoever has begun believes to be connected, and may be far
+    /// away.
     pub(super) async fn accept(
         self,
         stream: TcpStream,
         limit: Duration,
         draining: &Draining,
     ) -> Result<TlsStream<TcpStream>, Ended> {
-        let deadline = async {
+        let mut deadline = pin!(async {
             sleep(limit).await;
             Cause::TlsHandshake
-        };
-        within(self.0.accept(stream), deadline, draining).await
+        });
+        within(stream.peek(&mut [0]), &mut deadline, draining).await?;
+        tokio::select! {
+            biased;
+            accepted = self.0.accept(stream) => accepted.map_err(Ended::ByThePeer),
+            cause = deadline => Err(Ended::ByUs(cause)),
+        }
     }
 }
 

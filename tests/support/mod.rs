@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test binary uses some of it")]
 
 pub mod h2;
+pub mod identity;
 pub mod process;
 
 use std::net::SocketAddr;
@@ -181,12 +182,19 @@ impl Connection {
 
     /// Reads until what has come contains these bytes.
     pub async fn read_bytes_until(&mut self, bytes: &[u8]) {
-        while !self.read.windows(bytes.len()).any(|window| window == bytes) {
+        assert!(self.try_read_bytes_until(bytes).await, "closed before {bytes:?} came");
+    }
+
+    /// Returns whether these bytes came before the end.
+    pub async fn try_read_bytes_until(&mut self, bytes: &[u8]) -> bool {
+        while !bytes.is_empty() && !self.read.windows(bytes.len()).any(|window| window == bytes) {
             let mut piece = [0; 4096];
-            let count = within(self.stream.read(&mut piece)).await.unwrap();
-            assert!(count > 0, "closed before {bytes:?} came");
-            self.read.extend_from_slice(&piece[..count]);
+            match within(self.stream.read(&mut piece)).await {
+                Ok(count @ 1..) => self.read.extend_from_slice(&piece[..count]),
+                _ => return false,
+            }
         }
+        true
     }
 
     /// Reads until what has come contains `text`; returns all that has come so far.
@@ -217,6 +225,12 @@ impl Connection {
     pub async fn read_some(&mut self, most: usize) -> usize {
         let mut piece = vec![0; most];
         within(self.stream.read(&mut piece)).await.unwrap_or(0)
+    }
+
+    /// Returns whether at least so many bytes have come that nobody has read.
+    pub async fn is_waiting(&self, least: usize) -> bool {
+        let mut piece = vec![0; least];
+        within(self.stream.peek(&mut piece)).await.unwrap_or(0) == least
     }
 
     /// Reads one response with a declared length, and forgets it.
