@@ -1,5 +1,7 @@
 //! The timeout through its tower shell and `call`, on tokio's paused time.
 
+mod policy_harness;
+
 use std::convert::Infallible;
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
@@ -8,9 +10,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use policy_harness::{Inner, Made, Rig};
 use seaworthy::events::{Change, Event};
 use seaworthy::inventory::Describe;
-use seaworthy::timeout::Timeout;
+use seaworthy::timeout::{Timeout, TimeoutService};
 use seaworthy::{Guarded, Reason, Refusal};
 use tokio::time::{Instant, advance, sleep};
 use tower::limit::{ConcurrencyLimit, GlobalConcurrencyLimitLayer};
@@ -233,4 +236,22 @@ async fn a_change_of_settings_is_reported_and_a_rejected_one_is_not() {
     timeout.reconfigure(|config| config.limit = LIMIT).unwrap();
     timeout.reconfigure(|config| config.limit = Duration::ZERO).unwrap_err();
     assert_eq!(seen.load(Ordering::SeqCst), 1);
+}
+
+impl Rig for Timeout {
+    type Service = TimeoutService<Inner>;
+
+    fn service(&self, inner: Inner) -> Self::Service {
+        self.layer().layer(inner)
+    }
+
+    fn holds_nothing(&self, made: Made, what: &str) {
+        let [calls, elapsed] = ["calls", "elapsed"].map(|name| counter(self, name));
+        assert_eq!((calls, elapsed), (made.called, 0), "{what}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_interrupts_a_call_nothing_is_held() {
+    policy_harness::interrupt(timeout);
 }
