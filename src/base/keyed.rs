@@ -199,6 +199,19 @@ mod tests {
     }
 
     #[test]
+    fn a_key_stays_for_an_idle_time_and_keys_use_the_room_of_all_shards() {
+        let store = KeyedStore::new(5000, IDLE);
+        for key in 0..3500 {
+            touch(&store, key, 25);
+        }
+        assert_eq!(store.len(), 3500);
+        touch(&store, 1, 36);
+        assert!(store.peek(&3499).is_some(), "eleven seconds, of ten to twenty");
+        touch(&store, 1, 46);
+        assert!(store.peek(&3499).is_none());
+    }
+
+    #[test]
     fn a_key_goes_although_nobody_uses_its_shard() {
         let store = KeyedStore::new(5000, IDLE);
         for key in 0..100 {
