@@ -91,7 +91,7 @@ where
 
 pin_project! {
     /// A future of the user's own behind a circuit breaker; made by [`CircuitBreaker::call`](super::CircuitBreaker::call).
-    #[must_use = "futures do nothing unless polled"]
+    #[must_use = "a call that nobody awaits counts as cancelled"]
     pub struct Call<F, C> {
         #[pin]
         observed: Observed<F>,

@@ -118,12 +118,7 @@ impl CircuitBreaker {
         Fut: Future<Output = Result<T, E>>,
         C: Classify<T, E>,
     {
-        let admitted = self.enter();
-        let admitted = match admitted {
-            Ok(ticket) => Ok(self.permit(ticket)),
-            Err(open) => Err(self.refusal(open)),
-        };
-        Call::new(Observed::new(admitted, operation), classify)
+        Call::new(Observed::new(self.admit(self.enter()), operation), classify)
     }
 
     /// Returns the state, the rates, and when the next call may be let through.
@@ -191,8 +186,13 @@ impl CircuitBreaker {
         Permit::striped(self.0.lane(), self.0.rules.begin(ticket))
     }
 
-    pub(crate) fn refusal(&self, open: CircuitOpen) -> Refusal {
-        self.0.rules.refusal(open)
+    /// Turns a verdict into the permit for one call, or into its refusal, which is counted.
+    #[inline]
+    pub(super) fn admit(&self, verdict: Result<Ticket, CircuitOpen>) -> Result<Permit, Refusal> {
+        match verdict {
+            Ok(ticket) => Ok(self.permit(ticket)),
+            Err(open) => Err(self.0.rules.refusal(open)),
+        }
     }
 }
 

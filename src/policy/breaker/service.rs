@@ -86,10 +86,8 @@ impl Door {
     /// Takes the permit for one call; counts the refusal if there is none.
     #[inline]
     pub(crate) fn pass(&mut self) -> Result<Permit, Refusal> {
-        match self.verdict.take().unwrap_or_else(|| self.breaker.enter()) {
-            Ok(ticket) => Ok(self.breaker.permit(ticket)),
-            Err(open) => Err(self.breaker.refusal(open)),
-        }
+        let verdict = self.verdict.take().unwrap_or_else(|| self.breaker.enter());
+        self.breaker.admit(verdict)
     }
 
     fn give_up(&mut self) -> Option<Permit> {

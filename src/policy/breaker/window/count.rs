@@ -66,7 +66,7 @@ impl CountWindow {
         // A division here for each call would cost as much as all else.
         let lap = |cursor: u64| {
             let laps = place(cursor) / calls;
-            (laps > 0).then(|| cursor - laps * calls + (laps << 32))
+            (laps > 0).then(|| (cursor - laps * calls).wrapping_add(laps << 32))
         };
         let _ = self.cursor.fetch_update(Ordering::Relaxed, Ordering::Relaxed, lap);
         (claimed % calls) as usize
