@@ -82,12 +82,16 @@ pub mod web;
 #[cfg(feature = "app")]
 pub use assembly::{App, AppBuilder, AppError, Bound, Endpoint, run};
 pub use base::error::{BoxError, InvalidSetting, InvalidSettings};
-#[cfg(feature = "breaker")]
+#[cfg(any(feature = "breaker", feature = "retry"))]
 pub use base::random;
 pub use base::refusal::{Guarded, Part, Reason, Refusal};
-pub use base::{clock, events, inventory, outcome, request};
+#[cfg(any(feature = "hedge", feature = "retry"))]
+pub use base::{attempt, budget, replay};
+pub use base::{clock, deadline, events, inventory, outcome, request};
 #[cfg(feature = "breaker")]
 pub use policy::breaker;
+#[cfg(feature = "retry")]
+pub use policy::retry;
 #[cfg(feature = "timeout")]
 pub use policy::timeout;
 #[cfg(feature = "app")]

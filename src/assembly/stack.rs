@@ -22,8 +22,8 @@ pub(super) fn inbound(app: &App, service: impl HttpService) -> impl HttpService 
         .layer(ErrorBoundaryLayer::new())
         // Inside of the boundary, outside of all that waits: counts what is in flight to the end of its body.
         .layer(ShutdownLayer::new(&app.shutdown))
-        // Everything below waits under it.
-        .layer(app.inbound.http_layer())
+        // Everything below waits under it, or under the caller's own if that is shorter.
+        .layer(app.inbound.http_layer().callers_deadline(true))
         // Next to the service: what is refused above is never read.
         .layer(BodyLimitLayer::new("inbound", app.settings.body_limit))
         .service(service)

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-#[cfg(feature = "breaker")]
+#[cfg(any(feature = "breaker", feature = "hedge", feature = "retry"))]
 use super::ticks::Ticks;
 
 /// Tells the time to whatever decides by it.
@@ -33,7 +33,7 @@ impl Clock {
     }
 
     /// Returns the present as a number; cheaper than [`now`](Self::now), and not to be compared with it.
-    #[cfg(feature = "breaker")]
+    #[cfg(any(feature = "breaker", feature = "hedge", feature = "retry"))]
     #[inline]
     pub(crate) fn ticks(&self) -> Ticks {
         Ticks(match &self.0 {

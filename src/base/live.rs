@@ -1,7 +1,7 @@
 //! Settings that can change while they are in use.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use arc_swap::cache::Cache;
@@ -15,42 +15,56 @@ pub(crate) trait Validate {
 }
 
 /// One value of settings, shared by a handle and everything made from it.
-pub(crate) struct Live<T>(Arc<ArcSwap<T>>);
+pub(crate) struct Live<T> {
+    value: Arc<ArcSwap<T>>,
+    /// Held while somebody makes a new value of the old one.
+    changing: Mutex<()>,
+}
 
 impl<T: Validate> Live<T> {
     pub(crate) fn new(name: &str, value: T) -> Result<Self, InvalidSettings> {
         InvalidSettings::check(value.validate(name))?;
-        Ok(Self(Arc::new(ArcSwap::from_pointee(value))))
+        Ok(Self {
+            value: Arc::new(ArcSwap::from_pointee(value)),
+            changing: Mutex::default(),
+        })
+    }
+
+    /// Puts in force what `change` makes of the value, or says what is wrong with that and keeps the old one.
+    ///
+    /// Changes wait for each other: `change` must not change the same settings.
+    pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut T)) -> Result<(), InvalidSettings>
+    where
+        T: Clone,
+    {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut value = T::clone(&self.value.load());
+        change(&mut value);
+        self.replace(name, value)
     }
 
     /// Puts `value` in force, or says what is wrong with it and keeps the old one.
     pub(crate) fn replace(&self, name: &str, value: T) -> Result<(), InvalidSettings> {
         InvalidSettings::check(value.validate(name))?;
-        self.0.store(Arc::new(value));
+        self.value.store(Arc::new(value));
         Ok(())
     }
 }
 
 impl<T> Live<T> {
     pub(crate) fn load(&self) -> Arc<T> {
-        self.0.load_full()
+        self.value.load_full()
     }
 
     /// Makes a reader for a hot path: it looks for a new value at the price of one load.
     pub(crate) fn reader(&self) -> LiveReader<T> {
-        LiveReader(Cache::new(Arc::clone(&self.0)))
-    }
-}
-
-impl<T> Clone for Live<T> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        LiveReader(Cache::new(Arc::clone(&self.value)))
     }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Live<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.load().fmt(f)
+        self.value.load().fmt(f)
     }
 }
 

@@ -1,7 +1,12 @@
 //! Vocabulary that every other module uses and that uses none of them.
 
+#[cfg(any(feature = "hedge", feature = "retry"))]
+pub mod attempt;
+#[cfg(any(feature = "hedge", feature = "retry"))]
+pub mod budget;
 pub mod clock;
 mod counter;
+pub mod deadline;
 pub(crate) mod error;
 pub mod events;
 pub mod inventory;
@@ -9,15 +14,17 @@ pub mod inventory;
 pub(crate) mod keyed;
 pub(crate) mod live;
 pub mod outcome;
-#[cfg(feature = "breaker")]
+#[cfg(any(feature = "breaker", feature = "retry"))]
 pub mod random;
 pub(crate) mod ready;
 pub(crate) mod refusal;
+#[cfg(any(feature = "hedge", feature = "retry"))]
+pub mod replay;
 pub mod request;
 pub(crate) mod stripe;
-#[cfg(feature = "breaker")]
+#[cfg(any(feature = "breaker", feature = "hedge", feature = "retry"))]
 pub(crate) mod sync;
-#[cfg(feature = "breaker")]
+#[cfg(any(feature = "breaker", feature = "hedge", feature = "retry"))]
 pub(crate) mod ticks;
 
 pub(crate) use counter::Counter;

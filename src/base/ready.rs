@@ -43,6 +43,17 @@ impl<S: Service<Req> + Clone, Req> Call<S, Req> {
     }
 }
 
+impl<S: Service<Req>, Req> Call<S, Req> {
+    /// Waits for a service that nobody else uses.
+    #[cfg(any(feature = "hedge", feature = "retry"))]
+    pub(crate) fn of(service: S, request: Req) -> Self {
+        Self::Waiting {
+            service,
+            request: Some(request),
+        }
+    }
+}
+
 impl<S: Service<Req>, Req> Future for Call<S, Req> {
     type Output = Result<S::Response, S::Error>;
 

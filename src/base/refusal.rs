@@ -32,6 +32,8 @@ pub enum Reason {
         /// What the limit was for.
         part: Part,
     },
+    /// The caller's deadline has passed, whether or not the work had begun.
+    DeadlinePassed,
     /// The circuit to whoever was called is open, or half-open with all its probes under way.
     CircuitOpen,
     /// The body is larger than the limit in bytes.
@@ -108,6 +110,8 @@ impl Refusal {
     }
 
     /// Returns what this says about whoever was called: too slow is a failure, all else says nothing.
+    ///
+    /// A caller's deadline says nothing either: otherwise callers without patience could open everybody's circuit.
     pub fn outcome(&self) -> Outcome {
         match self.reason {
             Reason::Elapsed {
@@ -115,6 +119,7 @@ impl Refusal {
                 ..
             }
             | Reason::BodyTooLarge { .. }
+            | Reason::DeadlinePassed
             | Reason::CircuitOpen => Outcome::Ignored,
             Reason::Elapsed { .. } => Outcome::Failure,
         }
@@ -138,6 +143,7 @@ impl Reason {
                 part: Part::RequestIdle,
                 ..
             } => "request_body_idle",
+            Self::DeadlinePassed => "deadline_passed",
             Self::CircuitOpen => "circuit_open",
             Self::BodyTooLarge { .. } => "body_too_large",
         }
@@ -167,6 +173,7 @@ impl fmt::Display for Reason {
                 limit,
                 part: Part::RequestIdle,
             } => write!(f, "request body silent for {limit:?}"),
+            Self::DeadlinePassed => f.write_str("the caller's deadline has passed"),
             Self::CircuitOpen => f.write_str("circuit is open"),
             Self::BodyTooLarge { limit } => write!(f, "body larger than {limit} bytes"),
         }

@@ -21,6 +21,10 @@ impl<T> Deref for Padded<T> {
     }
 }
 
+/// The most stripes of a policy's state. More would make whoever adds them up (on each failure, in a breaker) take
+/// longer than threads gain by having their own.
+pub(crate) const MOST_STRIPES: usize = 16;
+
 /// Returns how many stripes give every thread that runs one of its own: a power of two, at most `most`.
 pub(crate) fn count(most: usize) -> usize {
     let threads = available_parallelism().map_or(1, usize::from);
@@ -82,6 +86,12 @@ impl<T> Lane<T> {
     /// Returns the lane's number, below the number of stripes.
     pub(crate) fn index(&self) -> usize {
         self.0.0.0
+    }
+}
+
+impl<T> Clone for Lane<T> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 

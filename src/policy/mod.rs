@@ -2,5 +2,7 @@
 
 #[cfg(feature = "breaker")]
 pub mod breaker;
+#[cfg(feature = "retry")]
+pub mod retry;
 #[cfg(feature = "timeout")]
 pub mod timeout;

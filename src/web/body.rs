@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tracing::Span;
 
+use crate::base::deadline::Deadline;
 use crate::base::error::BoxError;
 use crate::base::refusal::Refusal;
 
@@ -27,6 +28,7 @@ pub struct Body {
     source: Source,
     riders: Vec<Box<dyn Rider>>,
     span: Option<Span>,
+    deadline: Option<Deadline>,
     catches_panics: bool,
 }
 
@@ -98,6 +100,7 @@ impl Body {
             source,
             riders: Vec::new(),
             span: None,
+            deadline: None,
             catches_panics: false,
         }
     }
@@ -116,6 +119,11 @@ impl Body {
         if self.span.as_ref().is_none_or(Span::is_disabled) {
             self.span = Some(span);
         }
+    }
+
+    /// Makes `deadline` the task's whenever the body is polled, unless there is one that comes sooner.
+    pub(crate) fn set_deadline(&mut self, deadline: Option<Deadline>) {
+        self.deadline = self.deadline.into_iter().chain(deadline).min();
     }
 
     /// Makes a panic in the source an error of this body, so that it ends this response alone.
@@ -180,7 +188,10 @@ impl http_body::Body for Body {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let span = self.span.clone();
         let _entered = span.as_ref().map(Span::enter);
-        let polled = self.poll_ridden(cx);
+        let polled = match self.deadline {
+            Some(deadline) => deadline.run(|| self.poll_ridden(cx)),
+            None => self.poll_ridden(cx),
+        };
         match &polled {
             Poll::Ready(None) => self.end(End::Complete),
             Poll::Ready(Some(Err(error))) => self.end(End::Failed(error)),

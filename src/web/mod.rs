@@ -4,6 +4,7 @@ mod body;
 mod body_limit;
 #[cfg(feature = "breaker")]
 mod breaker;
+mod deadline;
 mod error_boundary;
 mod fault;
 mod health_json;
@@ -27,6 +28,7 @@ pub use breaker::{
     ByStatus, HttpCircuitBreakerFuture, HttpCircuitBreakerLayer, HttpCircuitBreakerService,
     HttpKeyedCircuitBreakerLayer, HttpKeyedCircuitBreakerService,
 };
+pub use deadline::{GRPC_TIMEOUT, SendDeadlineLayer, SendDeadlineService, X_REQUEST_TIMEOUT_MS, caller_timeout};
 pub use error_boundary::{ErrorBoundaryFuture, ErrorBoundaryLayer, ErrorBoundaryService};
 pub use health_layer::{HealthFuture, HealthLayer, HealthService};
 pub use limits::RequestLimits;

@@ -15,7 +15,7 @@ pub fn status_of(refusal: &Refusal) -> StatusCode {
             part: Part::RequestBody | Part::RequestIdle,
             ..
         } => StatusCode::REQUEST_TIMEOUT,
-        Reason::Elapsed { .. } => StatusCode::GATEWAY_TIMEOUT,
+        Reason::Elapsed { .. } | Reason::DeadlinePassed => StatusCode::GATEWAY_TIMEOUT,
         Reason::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
         Reason::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
     }

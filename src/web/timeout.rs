@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -13,14 +13,17 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::{Body, Rider};
+use super::deadline;
 use super::fault::Fault;
 use super::limits::RequestLimits;
-use crate::base::clock::{Clock, sleep_until};
+use crate::base::clock::{Clock, later, sleep_until};
+use crate::base::deadline::Deadline;
 use crate::base::error::BoxError;
 use crate::base::live::LiveReader;
 use crate::base::ready::Call;
-use crate::base::refusal::{Part, Refusal};
-use crate::policy::timeout::{BodyWatch, Elapsed, Timed, Timeout, TimeoutConfig};
+use crate::base::refusal::{Part, Reason, Refusal};
+use crate::base::stripe::Lane;
+use crate::policy::timeout::{BodyWatch, Shared, Timed, Timeout, TimeoutConfig};
 
 impl Timeout {
     /// Makes the layer for HTTP services: limits hold to the end of the bodies, not only to the response's head.
@@ -28,14 +31,35 @@ impl Timeout {
     /// The request's body must be read within `limit`, too; a caller who is too slow with it is told so (408), whatever
     /// the service answers then. A response's body that is late ends in an error, which cuts the connection or stream:
     /// a status has been sent already. [`RequestLimits`] in the request's extensions override the limits.
+    ///
+    /// A [`Deadline`] in the request's extensions or of the task holds as well, for the bodies too; the response's body is
+    /// polled under it.
     pub fn http_layer(&self) -> HttpTimeoutLayer {
-        HttpTimeoutLayer(self.clone())
+        HttpTimeoutLayer {
+            timeout: self.clone(),
+            is_edge: false,
+        }
     }
 }
 
 /// Puts every exchange of an HTTP service under a [`Timeout`], bodies included.
 #[derive(Clone, Debug)]
-pub struct HttpTimeoutLayer(Timeout);
+pub struct HttpTimeoutLayer {
+    timeout: Timeout,
+    is_edge: bool,
+}
+
+impl HttpTimeoutLayer {
+    /// Takes the caller's patience from the wire ([`caller_timeout`](super::caller_timeout)), so that the shorter of the
+    /// two limits holds, and puts the resulting [`Deadline`] into the request's extensions. Default `false`.
+    ///
+    /// For the outermost limit of a service. A caller can only shorten the time that its own request has.
+    #[must_use]
+    pub fn callers_deadline(mut self, taken: bool) -> Self {
+        self.is_edge = taken;
+        self
+    }
+}
 
 impl<S> Layer<S> for HttpTimeoutLayer {
     type Service = HttpTimeoutService<S>;
@@ -43,8 +67,9 @@ impl<S> Layer<S> for HttpTimeoutLayer {
     fn layer(&self, inner: S) -> Self::Service {
         HttpTimeoutService {
             inner,
-            settings: self.0.reader(),
-            timeout: self.0.clone(),
+            settings: self.timeout.reader(),
+            timeout: self.timeout.clone(),
+            is_edge: self.is_edge,
         }
     }
 }
@@ -55,6 +80,7 @@ pub struct HttpTimeoutService<S> {
     inner: S,
     timeout: Timeout,
     settings: LiveReader<TimeoutConfig>,
+    is_edge: bool,
 }
 
 impl<S, ReqB, ResB> Service<Request<ReqB>> for HttpTimeoutService<S>
@@ -74,23 +100,48 @@ where
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let config = self.settings.get();
         let request_idle = config.body_idle;
-        let limits = effective(config, RequestLimits::of(&request));
+        let own = RequestLimits::of(&request);
+        let is_stream = own.stream;
+        let limits = effective(config, own);
         let start = Clock::default().now();
         let mut request = request.map(Body::new);
+        let given = self.given(&mut request, start, limits.limit);
+
         let fault = request.body().is_stream().then(Fault::default);
         if let Some(fault) = &fault {
-            let watch = BodyWatch::new(start, Some(limits.limit), request_idle, Part::RequestBody);
+            let watch = BodyWatch::new(start, Some(limits.limit), request_idle, Part::RequestBody).until(given);
             request
                 .body_mut()
-                .add_rider(Watch::new(watch, self.timeout.clone(), Some(fault.clone())));
+                .add_rider(Watch::new(watch, self.timeout.lane(), Some(fault.clone())));
         }
-        let timed = self.timeout.timed(Call::new(&mut self.inner, request), limits.limit);
+        let call = || Call::new(&mut self.inner, request);
+        let timed = self.timeout.timed(limits.limit, given, call);
         let watch = BodyWatch::new(start, limits.body_total, limits.body_idle, Part::Body);
+        // The deadline of a stream's request ends with its head.
+        let watch = watch.until(given.filter(|_| !is_stream));
         HttpTimeoutFuture {
             timed,
             watch: Some(watch),
             fault,
         }
+    }
+}
+
+impl<S> HttpTimeoutService<S> {
+    /// Returns the deadline that came with the request or with the task; at the edge it goes on with the request.
+    fn given<B>(&self, request: &mut Request<B>, start: Instant, limit: Duration) -> Option<Deadline> {
+        let given = deadline::of(request.extensions());
+        if !self.is_edge {
+            return given;
+        }
+        let at = |limit| Deadline::at(later(start, limit));
+        let caller = deadline::caller_timeout(request.headers()).map(at);
+        let given = given.into_iter().chain(caller).min();
+        let ours = at(limit);
+        request
+            .extensions_mut()
+            .insert(given.map_or(ours, |given| given.min(ours)));
+        given
     }
 }
 
@@ -139,14 +190,11 @@ where
             Err(refusal) => return Poll::Ready(Err(Box::new(refusal))),
         };
         let mut response = response.map(Body::new);
-        if let Some(watch) = this
-            .watch
-            .take()
-            .filter(|watch| watch.is_limited() && response.body().is_stream())
-        {
-            response
-                .body_mut()
-                .add_rider(Watch::new(watch, this.timed.timeout().clone(), None));
+        let watch = this.watch.take().filter(BodyWatch::is_limited);
+        if let Some(watch) = watch.filter(|_| response.body().is_stream()) {
+            let body = response.body_mut();
+            body.set_deadline(watch.end());
+            body.add_rider(Watch::new(watch, this.timed.shared().clone(), None));
         }
         Poll::Ready(Ok(response))
     }
@@ -156,12 +204,12 @@ where
 struct Watch {
     watch: BodyWatch,
     timer: Option<Pin<Box<Sleep>>>,
-    timeout: Timeout,
+    timeout: Lane<Shared>,
     fault: Option<Fault>,
 }
 
 impl Watch {
-    fn new(watch: BodyWatch, timeout: Timeout, fault: Option<Fault>) -> Self {
+    fn new(watch: BodyWatch, timeout: Lane<Shared>, fault: Option<Fault>) -> Self {
         Self {
             watch,
             timer: None,
@@ -170,8 +218,8 @@ impl Watch {
         }
     }
 
-    fn refuse(&self, elapsed: Elapsed) -> Refusal {
-        let refusal = self.timeout.refuse(elapsed);
+    fn refuse(&self, reason: Reason) -> Refusal {
+        let refusal = self.timeout.refuse(reason);
         match &self.fault {
             Some(fault) => fault.set(refusal),
             None => refusal,
@@ -193,13 +241,13 @@ impl Rider for Watch {
     fn piece(&mut self, _: usize) -> Result<(), Refusal> {
         self.watch
             .progress(Clock::default().now())
-            .map_err(|elapsed| self.refuse(elapsed))
+            .map_err(|reason| self.refuse(reason))
     }
 
     fn waiting(&mut self, cx: &mut Context<'_>) -> Poll<Refusal> {
         loop {
             match self.watch.wait(Clock::default().now()) {
-                Err(elapsed) => return Poll::Ready(self.refuse(elapsed)),
+                Err(reason) => return Poll::Ready(self.refuse(reason)),
                 Ok(None) => return Poll::Pending,
                 // Asked again, as a timer may end a little before its instant has passed.
                 Ok(Some(end)) => ready!(self.poll_timer(end, cx)),

@@ -22,7 +22,7 @@ use crate::base::inventory::{Describe, Entry};
 use crate::base::outcome::{Classify, ErrorIsFailure, Outcome};
 use crate::base::random::Random;
 use crate::base::refusal::Refusal;
-use crate::base::stripe::{self, Striped};
+use crate::base::stripe::{self, MOST_STRIPES, Striped};
 use crate::base::ticks::Ticks;
 
 /// Stops calling a dependency that fails.
@@ -330,9 +330,6 @@ impl CircuitBreakerBuilder {
         Rules::new(self.name, self.config, self.clock, self.random, self.events)
     }
 }
-
-/// More would make each failure on a large machine add up more buckets than threads gain by having their own.
-const MOST_STRIPES: usize = 16;
 
 /// Puts every call of a service behind a [`CircuitBreaker`].
 #[derive(Clone)]

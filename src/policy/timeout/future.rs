@@ -4,75 +4,72 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
 use tower_service::Service;
 
 use super::error::Elapsed;
-use super::layer::Timeout;
-use crate::base::clock::{Clock, later, sleep_until};
+use super::layer::Shared;
+use crate::base::deadline::{Deadline, Late, Within};
 use crate::base::error::BoxError;
 use crate::base::ready;
-use crate::base::refusal::{Guarded, Part, Refusal};
+use crate::base::refusal::{Guarded, Part, Reason, Refusal};
+use crate::base::stripe::Lane;
 
 pin_project! {
-    /// A future under a limit, which begins with the first poll that has to wait.
+    /// A future under a limit, and under the deadline that it finds.
     pub(crate) struct Timed<F> {
         #[pin]
-        future: F,
-        #[pin]
-        timer: Option<Sleep>,
+        within: Within<F>,
         limit: Duration,
-        timeout: Timeout,
+        shared: Lane<Shared>,
         ended: bool,
     }
 
     impl<F> PinnedDrop for Timed<F> {
         fn drop(this: Pin<&mut Self>) {
             if !this.ended {
-                this.timeout.cancelled();
+                this.shared.cancelled();
             }
         }
     }
 }
 
 impl<F> Timed<F> {
-    pub(super) fn new(future: F, limit: Duration, timeout: Timeout) -> Self {
+    #[inline]
+    pub(super) fn start(
+        shared: Lane<Shared>,
+        limit: Duration,
+        given: Option<Deadline>,
+        start: impl FnOnce() -> F,
+    ) -> Self {
         Self {
-            future,
-            timer: None,
+            within: Within::start(Some(limit), given, start),
             limit,
-            timeout,
+            shared,
             ended: false,
         }
     }
 
-    pub(crate) fn timeout(&self) -> &Timeout {
-        &self.timeout
+    #[cfg(feature = "http")]
+    pub(crate) fn shared(&self) -> &Lane<Shared> {
+        &self.shared
     }
 }
 
 impl<F: Future> Future for Timed<F> {
     type Output = Result<F::Output, Refusal>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        if let Poll::Ready(output) = this.future.poll(cx) {
-            *this.ended = true;
-            return Poll::Ready(Ok(output));
-        }
-        if this.timer.is_none() {
-            let end = later(Clock::default().now(), *this.limit);
-            this.timer.set(Some(sleep_until(end)));
-        }
-        if let Some(timer) = this.timer.as_mut().as_pin_mut() {
-            // A future that uses up its task's budget on every poll would otherwise keep the timer from ever running.
-            ready!(std::pin::pin!(tokio::task::unconstrained(timer)).poll(cx));
-        }
+        let this = self.project();
+        let ended = ready!(this.within.poll_with(cx, |future, cx| future.poll(cx)));
         *this.ended = true;
-        Poll::Ready(Err(this.timeout.refuse(Elapsed {
-            limit: *this.limit,
-            part: Part::Response,
-        })))
+        Poll::Ready(ended.map_err(|late| {
+            let (limit, part) = (*this.limit, Part::Response);
+            this.shared.refuse(match late {
+                Late::Elapsed => Elapsed { limit, part }.into(),
+                Late::Passed => Reason::DeadlinePassed,
+            })
+        }))
     }
 }
 

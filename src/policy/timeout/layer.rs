@@ -5,15 +5,16 @@ use smol_str::SmolStr;
 use tower_layer::Layer;
 
 use super::config::TimeoutConfig;
-use super::error::Elapsed;
 use super::future::{Call, Timed};
 use super::service::TimeoutService;
 use crate::base::Counter;
+use crate::base::deadline::Deadline;
 use crate::base::error::InvalidSettings;
 use crate::base::events::{Change, EventSink, Events};
 use crate::base::inventory::{Describe, Entry};
 use crate::base::live::{Live, LiveReader};
-use crate::base::refusal::Refusal;
+use crate::base::refusal::{Reason, Refusal};
+use crate::base::stripe::{self, Lane, MOST_STRIPES, Striped};
 
 pub(crate) const KIND: &str = "timeout";
 
@@ -21,10 +22,10 @@ pub(crate) const KIND: &str = "timeout";
 ///
 /// A cheap handle: clones and everything made from them share limits and counters, two handles share nothing.
 #[derive(Clone, Debug)]
-pub struct Timeout(Arc<Shared>);
+pub struct Timeout(Striped<Shared>);
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     name: SmolStr,
     settings: Live<TimeoutConfig>,
     events: Events,
@@ -79,7 +80,7 @@ impl Timeout {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        Call::new(self.timed(operation(), self.config().limit))
+        Call::new(self.timed(self.config().limit, None, operation))
     }
 
     /// Returns the limits in force.
@@ -93,30 +94,36 @@ impl Timeout {
     ///
     /// What cannot be accepted; the old limits stay in force then.
     pub fn reconfigure(&self, change: impl FnOnce(&mut TimeoutConfig)) -> Result<(), InvalidSettings> {
-        let mut config = TimeoutConfig::clone(&self.config());
-        change(&mut config);
-        self.0.settings.replace(&self.0.name, config)?;
+        self.0.settings.change(&self.0.name, change)?;
         self.0.events.emit(KIND, &self.0.name, Change::Settings);
         Ok(())
     }
 
-    /// Puts a future under `limit` and counts it.
-    pub(crate) fn timed<F>(&self, future: F, limit: Duration) -> Timed<F> {
+    /// Puts what `start` makes under `limit`, and under the deadline that came with the request; counts it.
+    #[inline]
+    pub(crate) fn timed<F>(&self, limit: Duration, given: Option<Deadline>, start: impl FnOnce() -> F) -> Timed<F> {
         self.0.calls.increment();
-        Timed::new(future, limit, self.clone())
+        Timed::start(self.0.lane(), limit, given, start)
     }
 
     pub(crate) fn reader(&self) -> LiveReader<TimeoutConfig> {
         self.0.settings.reader()
     }
 
-    pub(crate) fn refuse(&self, elapsed: Elapsed) -> Refusal {
-        self.0.elapsed.increment();
-        Refusal::new(KIND, self.0.name.clone(), elapsed.into())
+    pub(crate) fn lane(&self) -> Lane<Shared> {
+        self.0.lane()
+    }
+}
+
+impl Shared {
+    #[cold]
+    pub(crate) fn refuse(&self, reason: Reason) -> Refusal {
+        self.elapsed.increment();
+        Refusal::new(KIND, self.name.clone(), reason)
     }
 
     pub(super) fn cancelled(&self) {
-        self.0.cancelled.increment();
+        self.cancelled.increment();
     }
 }
 
@@ -174,14 +181,15 @@ impl TimeoutBuilder {
     ///
     /// Every limit that is out of its range.
     pub fn build(self) -> Result<Timeout, InvalidSettings> {
-        Ok(Timeout(Arc::new(Shared {
+        let shared = Shared {
             settings: Live::new(&self.name, self.config)?,
             name: self.name,
             events: self.events,
             calls: Counter::default(),
             elapsed: Counter::default(),
             cancelled: Counter::default(),
-        })))
+        };
+        Ok(Timeout(Striped::new(shared, stripe::count(MOST_STRIPES))))
     }
 }
 

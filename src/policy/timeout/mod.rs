@@ -69,4 +69,4 @@ pub use layer::{Timeout, TimeoutBuilder, TimeoutLayer};
 pub use service::TimeoutService;
 
 #[cfg(feature = "http")]
-pub(crate) use {engine::BodyWatch, future::Timed};
+pub(crate) use {engine::BodyWatch, future::Timed, layer::Shared};

@@ -44,6 +44,7 @@ where
 
     fn call(&mut self, request: Req) -> Self::Future {
         let limit = self.settings.get().limit;
-        ResponseFuture::new(self.timeout.timed(ready::Call::new(&mut self.inner, request), limit))
+        let start = || ready::Call::new(&mut self.inner, request);
+        ResponseFuture::new(self.timeout.timed(limit, None, start))
     }
 }

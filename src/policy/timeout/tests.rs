@@ -7,7 +7,7 @@ use super::error::Elapsed;
 use super::layer::Timeout;
 use crate::base::clock::Clock;
 use crate::base::inventory::Describe;
-use crate::base::refusal::Part;
+use crate::base::refusal::{Part, Reason};
 
 #[derive(Clone, Copy, Debug)]
 enum Step {
@@ -93,7 +93,7 @@ proptest! {
                 Step::Progress => watch.progress(now).map(|()| None),
                 Step::Wait => watch.wait(now),
             };
-            let expected = model.step(now, step);
+            let expected = model.step(now, step).map_err(Reason::from);
             prop_assert_eq!(decided, expected);
             if expected.is_err() {
                 break;

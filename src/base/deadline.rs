@@ -1,0 +1,260 @@
+//! The time by which a result is of no use any more, shared by all who work towards it.
+//!
+//! A caller's patience is one sum of time, and whoever waits spends from it: for readiness, in a queue, for an attempt,
+//! between two, for a body. A [`Deadline`] travels in the task, and over HTTP in the request's extensions and on the
+//! wire. Every [`Timeout`](crate::timeout) and [`Retry`](crate::retry) lowers it for what is inside, waits no longer than
+//! it, and refuses what comes too late without starting it.
+//!
+//! # Examples
+//!
+//! ```
+//! use std::time::Duration;
+//! use seaworthy::deadline::Deadline;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let deadline = Deadline::after(Duration::from_secs(2));
+//! let left = deadline.scope(async { Deadline::current().unwrap().remaining() }).await;
+//! assert!(left <= Duration::from_secs(2));
+//! assert_eq!(Deadline::current(), None);
+//! # }
+//! ```
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
+
+use super::clock::{Clock, later, sleep_until};
+
+/// A point in time after which nobody waits for the result any more.
+///
+/// It follows tokio's clock. The [`min`](Ord::min) of two is the one that comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    /// Returns the deadline that comes `limit` from now, in 30 years at the latest.
+    pub fn after(limit: Duration) -> Self {
+        Self(later(Clock::default().now(), limit))
+    }
+
+    /// Takes an instant of tokio's time for a deadline.
+    pub fn at(instant: Instant) -> Self {
+        Self(instant)
+    }
+
+    /// Returns the instant.
+    pub fn instant(self) -> Instant {
+        self.0
+    }
+
+    /// Returns what is left of the time; zero if it has passed.
+    pub fn remaining(self) -> Duration {
+        self.0.saturating_duration_since(Clock::default().now())
+    }
+
+    /// Returns whether it has passed.
+    pub fn has_passed(self) -> bool {
+        self.remaining().is_zero()
+    }
+
+    /// Returns the deadline of the task's present work, if it has one.
+    ///
+    /// Whatever is spawned is other work; take it along with [`scope`](Self::scope).
+    pub fn current() -> Option<Self> {
+        let mut horizon = CURRENT.get();
+        let deadline = horizon.resolve();
+        CURRENT.set(horizon);
+        deadline
+    }
+
+    /// Gives the deadline to a future, together with the one that it finds: the first of the two counts.
+    ///
+    /// That ends nothing by itself; a [`Timeout`](crate::timeout::Timeout) does.
+    pub fn scope<F: Future>(self, future: F) -> Scope<F> {
+        let horizon = Horizon {
+            at: Some(self),
+            within: None,
+        };
+        Scope { future, horizon }
+    }
+
+    /// Runs `work` under the deadline, as [`scope`](Self::scope) polls a future.
+    pub(crate) fn run<T>(self, work: impl FnOnce() -> T) -> T {
+        let mut horizon = Horizon {
+            at: Some(self),
+            within: None,
+        };
+        let _entered = horizon.enter();
+        work()
+    }
+}
+
+thread_local!(static CURRENT: Cell<Horizon> = const { Cell::new(Horizon { at: None, within: None }) });
+
+/// A deadline of which a part may begin only when somebody asks, so that work which never waits reads no clock.
+#[derive(Clone, Copy, Debug, Default)]
+struct Horizon {
+    at: Option<Deadline>,
+    within: Option<Duration>,
+}
+
+impl Horizon {
+    /// Fixes what has not begun yet.
+    fn resolve(&mut self) -> Option<Deadline> {
+        if let Some(limit) = self.within.take() {
+            self.lower(Some(Deadline::after(limit)));
+        }
+        self.at
+    }
+
+    fn lower(&mut self, other: Option<Deadline>) {
+        self.at = first(self.at, other);
+    }
+
+    /// Makes this the task's until the guard is dropped, lowered by what was the task's before.
+    #[inline]
+    fn enter(&mut self) -> Entered<'_> {
+        let outer = CURRENT.get();
+        self.lower(outer.at);
+        self.within = first(self.within, outer.within);
+        CURRENT.set(*self);
+        Entered { own: self, outer }
+    }
+}
+
+fn first<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Puts things back as they were when it is dropped.
+struct Entered<'a> {
+    own: &'a mut Horizon,
+    outer: Horizon,
+}
+
+impl Drop for Entered<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        *self.own = CURRENT.replace(self.outer);
+    }
+}
+
+pin_project! {
+    /// A future with a [`Deadline`]; made by [`Deadline::scope`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Scope<F> {
+        #[pin]
+        future: F,
+        horizon: Horizon,
+    }
+}
+
+impl<F: Future> Future for Scope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = this.horizon.enter();
+        this.future.poll(cx)
+    }
+}
+
+/// Why a future was ended before its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Late {
+    /// Its own limit passed.
+    Elapsed,
+    /// The deadline that it found passed.
+    Passed,
+}
+
+pin_project! {
+    /// A future under a limit of its own and under the deadline that it finds, whichever comes first.
+    ///
+    /// The limit begins with the first poll that has to wait, or when somebody inside asks for the deadline.
+    pub(crate) struct Within<F> {
+        #[pin]
+        future: Option<F>,
+        #[pin]
+        timer: Option<Sleep>,
+        horizon: Horizon,
+        given: Option<Deadline>,
+        late: Late,
+    }
+}
+
+impl<F> Within<F> {
+    /// Puts what `start` makes under `limit`, and under a deadline that came with the request.
+    ///
+    /// Nothing is started when the deadline has passed already.
+    #[inline]
+    pub(crate) fn start(limit: Option<Duration>, given: Option<Deadline>, start: impl FnOnce() -> F) -> Self {
+        let found = first(CURRENT.get().at, given);
+        let is_too_late = found.is_some_and(Deadline::has_passed);
+        let mut horizon = Horizon {
+            at: given,
+            within: limit,
+        };
+        let future = (!is_too_late).then(|| {
+            // What is begun at once may ask for the deadline, too.
+            let _entered = horizon.enter();
+            start()
+        });
+        Self {
+            future,
+            timer: None,
+            horizon,
+            given,
+            late: Late::Passed,
+        }
+    }
+}
+
+impl<F> Within<F> {
+    /// Polls what it holds by `poll`.
+    #[inline]
+    pub(crate) fn poll_with<T>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(Pin<&mut F>, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<Result<T, Late>> {
+        let mut this = self.project();
+        let Some(future) = this.future.as_mut().as_pin_mut() else {
+            return Poll::Ready(Err(Late::Passed));
+        };
+        let polled = {
+            let _entered = this.horizon.enter();
+            poll(future, cx)
+        };
+        if let Poll::Ready(output) = polled {
+            return Poll::Ready(Ok(output));
+        }
+        if this.timer.is_none() {
+            let found = first(Deadline::current(), *this.given);
+            this.horizon.lower(found);
+            let Some(end) = this.horizon.resolve() else {
+                return Poll::Pending;
+            };
+            if found.is_none_or(|found| end < found) {
+                *this.late = Late::Elapsed;
+            }
+            this.timer.set(Some(sleep_until(end.instant())));
+        }
+        if let Some(timer) = this.timer.as_mut().as_pin_mut() {
+            // A future that uses up its task's budget on every poll would otherwise keep the timer from ever running.
+            ready!(std::pin::pin!(tokio::task::unconstrained(timer)).poll(cx));
+        }
+        // What it holds is given back now, and not when somebody drops this.
+        this.future.set(None);
+        Poll::Ready(Err(*this.late))
+    }
+}
