@@ -76,8 +76,7 @@ pub struct ManualClock {
 impl ManualClock {
     /// Moves the time of this clock and of all its clones forward.
     pub fn advance(&self, by: Duration) {
-        let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        self.nanos.fetch_add(nanos, Ordering::SeqCst);
+        self.nanos.fetch_add(nanos_of(by), Ordering::SeqCst);
     }
 
     fn now(&self) -> Instant {
@@ -106,6 +105,11 @@ pub(crate) const FOREVER: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60
 /// Returns the instant `after` has passed since `start`, at most [`FOREVER`] later.
 pub(crate) fn later(start: Instant, after: Duration) -> Instant {
     start + after.min(FOREVER)
+}
+
+/// Returns a duration in nanoseconds, at most `u64::MAX` (584 years).
+pub(crate) fn nanos_of(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Makes a timer that ends at `instant` of tokio's time.

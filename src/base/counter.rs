@@ -12,6 +12,7 @@ pub(crate) struct Counter {
 
 impl Counter {
     /// Adds one.
+    #[inline]
     pub(crate) fn increment(&self) {
         self.stripes[stripe::index(self.stripes.len())].fetch_add(1, Ordering::Relaxed);
     }

@@ -20,41 +20,50 @@
 //! ```
 
 use std::cell::Cell;
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::LazyLock;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
-use super::clock::{Clock, later, sleep_until};
+use super::clock::{Clock, later, nanos_of, sleep_until};
 
 /// A point in time after which nobody waits for the result any more.
 ///
 /// It follows tokio's clock. The [`min`](Ord::min) of two is the one that comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Deadline(Instant);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+// Nanoseconds since `ORIGIN`: what every call compares is a number.
+pub struct Deadline(u64);
+
+/// Earlier than any time that is asked for, unless a clock is paused at an earlier one.
+static ORIGIN: LazyLock<Instant> = LazyLock::new(|| {
+    let now = Clock::default().now();
+    now.checked_sub(Duration::from_secs(3600)).unwrap_or(now)
+});
 
 impl Deadline {
     /// Returns the deadline that comes `limit` from now, in 30 years at the latest.
     pub fn after(limit: Duration) -> Self {
-        Self(later(Clock::default().now(), limit))
+        Self::at(later(Clock::default().now(), limit))
     }
 
     /// Takes an instant of tokio's time for a deadline.
     pub fn at(instant: Instant) -> Self {
-        Self(instant)
+        Self(nanos_of(instant.saturating_duration_since(*ORIGIN)).min(NEVER - 1))
     }
 
     /// Returns the instant.
     pub fn instant(self) -> Instant {
-        self.0
+        later(*ORIGIN, Duration::from_nanos(self.0))
     }
 
     /// Returns what is left of the time; zero if it has passed.
     pub fn remaining(self) -> Duration {
-        self.0.saturating_duration_since(Clock::default().now())
+        self.instant().saturating_duration_since(Clock::default().now())
     }
 
     /// Returns whether it has passed.
@@ -66,9 +75,9 @@ impl Deadline {
     ///
     /// Whatever is spawned is other work; take it along with [`scope`](Self::scope).
     pub fn current() -> Option<Self> {
-        let mut horizon = CURRENT.get();
+        let mut horizon = Horizon::current();
         let deadline = horizon.resolve();
-        CURRENT.set(horizon);
+        horizon.set();
         deadline
     }
 
@@ -76,61 +85,88 @@ impl Deadline {
     ///
     /// That ends nothing by itself; a [`Timeout`](crate::timeout::Timeout) does.
     pub fn scope<F: Future>(self, future: F) -> Scope<F> {
-        let horizon = Horizon {
-            at: Some(self),
-            within: None,
-        };
+        let horizon = Horizon::new(Some(self), None);
         Scope { future, horizon }
     }
 
     /// Runs `work` under the deadline, as [`scope`](Self::scope) polls a future.
     pub(crate) fn run<T>(self, work: impl FnOnce() -> T) -> T {
-        let mut horizon = Horizon {
-            at: Some(self),
-            within: None,
-        };
+        let mut horizon = Horizon::new(Some(self), None);
         let _entered = horizon.enter();
         work()
     }
 }
 
-thread_local!(static CURRENT: Cell<Horizon> = const { Cell::new(Horizon { at: None, within: None }) });
+impl fmt::Debug for Deadline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Deadline").field(&self.instant()).finish()
+    }
+}
+
+const NEVER: u64 = u64::MAX;
+
+// Two, because one wide load that follows two narrow stores waits for them.
+thread_local!(static AT: Cell<u64> = const { Cell::new(NEVER) });
+thread_local!(static WITHIN: Cell<u64> = const { Cell::new(NEVER) });
 
 /// A deadline of which a part may begin only when somebody asks, so that work which never waits reads no clock.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Horizon {
-    at: Option<Deadline>,
-    within: Option<Duration>,
+    /// As in a [`Deadline`].
+    at: u64,
+    /// Nanoseconds from when somebody asks.
+    within: u64,
 }
 
 impl Horizon {
-    /// Fixes what has not begun yet.
-    fn resolve(&mut self) -> Option<Deadline> {
-        if let Some(limit) = self.within.take() {
-            self.lower(Some(Deadline::after(limit)));
+    #[inline]
+    fn new(at: Option<Deadline>, within: Option<Duration>) -> Self {
+        Self {
+            at: at.map_or(NEVER, |at| at.0),
+            within: within.map_or(NEVER, nanos_of),
         }
-        self.at
     }
 
-    fn lower(&mut self, other: Option<Deadline>) {
-        self.at = first(self.at, other);
+    /// Returns the task's.
+    #[inline]
+    fn current() -> Self {
+        Self {
+            at: AT.get(),
+            within: WITHIN.get(),
+        }
+    }
+
+    /// Makes this the task's.
+    #[inline]
+    fn set(self) {
+        AT.set(self.at);
+        WITHIN.set(self.within);
+    }
+
+    #[inline]
+    fn deadline(self) -> Option<Deadline> {
+        (self.at != NEVER).then_some(Deadline(self.at))
+    }
+
+    /// Fixes what has not begun yet.
+    fn resolve(&mut self) -> Option<Deadline> {
+        if self.within != NEVER {
+            self.at = self.at.min(Deadline::after(Duration::from_nanos(self.within)).0);
+            self.within = NEVER;
+        }
+        self.deadline()
     }
 
     /// Makes this the task's until the guard is dropped, lowered by what was the task's before.
     #[inline]
     fn enter(&mut self) -> Entered<'_> {
-        let outer = CURRENT.get();
-        self.lower(outer.at);
-        self.within = first(self.within, outer.within);
-        CURRENT.set(*self);
+        let outer = Self::current();
+        let lowered = Self {
+            at: self.at.min(outer.at),
+            within: self.within.min(outer.within),
+        };
+        lowered.set();
         Entered { own: self, outer }
-    }
-}
-
-fn first<T: Ord>(one: Option<T>, other: Option<T>) -> Option<T> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
     }
 }
 
@@ -143,7 +179,8 @@ struct Entered<'a> {
 impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
-        *self.own = CURRENT.replace(self.outer);
+        *self.own = Horizon::current();
+        self.outer.set();
     }
 }
 
@@ -198,13 +235,9 @@ impl<F> Within<F> {
     /// Nothing is started when the deadline has passed already.
     #[inline]
     pub(crate) fn start(limit: Option<Duration>, given: Option<Deadline>, start: impl FnOnce() -> F) -> Self {
-        let found = first(CURRENT.get().at, given);
-        let is_too_late = found.is_some_and(Deadline::has_passed);
-        let mut horizon = Horizon {
-            at: given,
-            within: limit,
-        };
-        let future = (!is_too_late).then(|| {
+        let mut horizon = Horizon::new(given, limit);
+        let found = horizon.at.min(AT.get());
+        let future = (found == NEVER || !Deadline(found).has_passed()).then(|| {
             // What is begun at once may ask for the deadline, too.
             let _entered = horizon.enter();
             start()
@@ -239,12 +272,12 @@ impl<F> Within<F> {
             return Poll::Ready(Ok(output));
         }
         if this.timer.is_none() {
-            let found = first(Deadline::current(), *this.given);
-            this.horizon.lower(found);
+            let found = Horizon::new(Deadline::current().into_iter().chain(*this.given).min(), None);
+            this.horizon.at = this.horizon.at.min(found.at);
             let Some(end) = this.horizon.resolve() else {
                 return Poll::Pending;
             };
-            if found.is_none_or(|found| end < found) {
+            if end.0 < found.at {
                 *this.late = Late::Elapsed;
             }
             this.timer.set(Some(sleep_until(end.instant())));

@@ -11,6 +11,8 @@ mod source;
 
 pub(super) use source::nanos;
 
+pub(crate) use super::clock::nanos_of;
+
 /// Nanoseconds since a moment that is the same for the whole process, or for one manual clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticks(pub(crate) u64);
@@ -28,9 +30,4 @@ impl Ticks {
     pub(crate) fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
-}
-
-/// Returns a duration in nanoseconds, at most `u64::MAX` (584 years).
-pub(crate) fn nanos_of(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
