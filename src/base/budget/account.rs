@@ -52,9 +52,9 @@ impl Account {
         self.at = self.at.max(now);
         self.requests = self.requests.max(requests);
 
-        // What exceeds the reserve melts away within one window, evenly.
-        let reserve = reserve(config);
-        let kept = self.balance.min(reserve);
+        // What exceeds the reserve melts away within one window, evenly; what is saved for the next attempt does not, or
+        // a few requests would never pay for one.
+        let kept = self.balance.min(reserve(config).max(RETRY));
         let saved = (self.balance - kept) * (WINDOW - recent) / WINDOW;
         // Requests are taken to have come evenly: those that came before the window count no more.
         let share = u128::from(config.share) * PERCENT * came * recent.max(1) / passed.max(1);

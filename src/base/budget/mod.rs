@@ -9,9 +9,9 @@
 //!
 //! The budget starts with its reserve. Every request adds the share of an attempt (20 % of one by default), every second
 //! adds the floor, and every further attempt takes one. If less than one is left, there is no further attempt. What
-//! exceeds the reserve melts away evenly within 10 s, and requests of more than 10 s ago (evenly spread since somebody
-//! drew last) add nothing: an hour of health does not pay for a storm. So from its beginning on, and under any
-//! contention,
+//! exceeds the reserve, and one attempt, melts away: a tenth of it a second, and all of it when nobody draws for 10 s.
+//! Of the requests that came since somebody drew last, those of the last 10 s count, as if they had come evenly. So an
+//! hour of health does not pay for a storm; and from its beginning on, under any contention,
 //!
 //! ```text
 //! further attempts ≤ reserve + share × requests + floor × seconds

@@ -6,6 +6,8 @@ mod engine;
 mod future;
 mod layer;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use appraise::{Appraisal, Appraise, ByOutcome};
 pub use backoff::{Backoff, Jitter};
@@ -13,4 +15,3 @@ pub use config::RetryConfig;
 pub use future::{Call, ResponseFuture};
 pub use layer::{Retry, RetryBuilder, RetryLayer};
 pub use service::RetryService;
-
