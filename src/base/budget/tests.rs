@@ -122,7 +122,8 @@ fn it_never_grants_more_than_its_share_under_contention_and_little_less() {
     const THREADS: u64 = 8;
     const REQUESTS: u64 = 20_000;
     let (source, _) = source(&config(60, 0, 0));
-    let (asked, granted, is_over) = (AtomicU64::new(0), AtomicU64::new(0), AtomicBool::new(false));
+    let (asked, counted, granted) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let is_over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..THREADS {
             scope.spawn(|| {
@@ -130,8 +131,13 @@ fn it_never_grants_more_than_its_share_under_contention_and_little_less() {
                     // Before and after, so that the watcher never sees more granted than asked for.
                     asked.fetch_add(1, Ordering::SeqCst);
                     source.deposit();
+                    let due = (counted.fetch_add(1, Ordering::SeqCst) + 1) * 60 / 100;
                     if source.withdraw() {
                         granted.fetch_add(1, Ordering::SeqCst);
+                    } else {
+                        // Each thread may have drawn, and not said so yet.
+                        let granted = granted.load(Ordering::SeqCst) + THREADS;
+                        assert!(due <= granted, "refused with {granted} granted of {due}");
                     }
                 }
             });
