@@ -1,0 +1,165 @@
+//! One deadline for everything that waits, on tokio's paused time.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use seaworthy::deadline::Deadline;
+use seaworthy::timeout::Timeout;
+use seaworthy::{Guarded, Part, Reason, Refusal};
+use tokio::time::{Instant, advance, sleep};
+use tower::limit::ConcurrencyLimit;
+use tower::{Layer, ServiceExt, service_fn};
+
+const MS: Duration = Duration::from_millis(1);
+
+fn timeout(name: &str, limit: Duration) -> Timeout {
+    Timeout::builder(name).limit(limit).build().unwrap()
+}
+
+async fn left() -> Option<Duration> {
+    Deadline::current().map(Deadline::remaining)
+}
+
+fn reason<T: std::fmt::Debug>(ended: Result<T, Guarded<Infallible>>) -> Reason {
+    match ended {
+        Err(Guarded::Refused(refusal)) => refusal.reason(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_of_ones_own_and_the_callers_counts() {
+    assert_eq!(left().await, None);
+    let (soon, late) = (Deadline::after(100 * MS), Deadline::after(300 * MS));
+    assert_eq!(soon.min(late), soon);
+    let inside = soon.scope(async {
+        sleep(40 * MS).await;
+        (
+            left().await,
+            late.scope(left()).await,
+            Deadline::after(20 * MS).scope(left()).await,
+            left().await,
+        )
+    });
+    let ms = |ms| Some(Duration::from_millis(ms));
+    assert_eq!(inside.await, (ms(60), ms(60), ms(20), ms(60)));
+    assert_eq!(left().await, None, "what is outside has none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_timeout_gives_what_is_left_to_what_is_inside() {
+    let (outer, inner) = (timeout("outer", 1000 * MS), timeout("inner", 300 * MS));
+    let seen = outer.call(|| async {
+        let first = left().await;
+        sleep(100 * MS).await;
+        let within = inner
+            .call(|| async { Ok::<_, Infallible>(left().await) })
+            .await
+            .unwrap();
+        sleep(850 * MS).await;
+        let late = inner
+            .call(|| async { Ok::<_, Infallible>(left().await) })
+            .await
+            .unwrap();
+        Ok::<_, Infallible>([first, within, late])
+    });
+    assert_eq!(
+        seen.await.unwrap(),
+        [1000, 300, 50].map(|ms| Some(Duration::from_millis(ms)))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_inside_ends_with_the_callers_deadline() {
+    let attempt = timeout("attempt", 1000 * MS);
+    let start = Instant::now();
+    let ended = Deadline::after(100 * MS)
+        .scope(attempt.call(pending::<Result<(), Infallible>>))
+        .await;
+    assert_eq!((reason(ended), start.elapsed()), (Reason::DeadlinePassed, 100 * MS));
+
+    let start = Instant::now();
+    let ended = Deadline::after(5000 * MS)
+        .scope(attempt.call(pending::<Result<(), Infallible>>))
+        .await;
+    let (limit, part) = (1000 * MS, Part::Response);
+    assert_eq!(
+        (reason(ended), start.elapsed()),
+        (Reason::Elapsed { limit, part }, limit)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_readiness_waits_no_longer_than_the_deadline() {
+    let attempt = timeout("attempt", 1000 * MS);
+    let hung = service_fn(|(): ()| pending::<Result<(), Infallible>>());
+    let limited = attempt.layer().layer(ConcurrencyLimit::new(hung, 1));
+    let _holds_the_permit = tokio::spawn(limited.clone().oneshot(()));
+    tokio::task::yield_now().await;
+    let start = Instant::now();
+    let error = Deadline::after(100 * MS).scope(limited.oneshot(())).await.unwrap_err();
+    assert_eq!(Refusal::find(error.as_ref()).unwrap().reason(), Reason::DeadlinePassed);
+    assert_eq!(start.elapsed(), 100 * MS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_whose_deadline_has_passed_is_refused_before_it_starts() {
+    let attempt = timeout("attempt", 1000 * MS);
+    let has_started = Arc::new(AtomicBool::new(false));
+    let started = has_started.clone();
+    let service = attempt.layer().layer(service_fn(move |(): ()| {
+        started.store(true, Ordering::SeqCst);
+        std::future::ready(Ok::<_, Infallible>(()))
+    }));
+    let deadline = Deadline::after(100 * MS);
+    advance(99 * MS).await;
+    deadline.scope(service.clone().oneshot(())).await.unwrap();
+    assert!(has_started.swap(false, Ordering::SeqCst));
+    advance(MS).await;
+    let error = deadline.scope(service.oneshot(())).await.unwrap_err();
+    assert_eq!(Refusal::find(error.as_ref()).unwrap().reason(), Reason::DeadlinePassed);
+    assert!(!has_started.load(Ordering::SeqCst));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_nobody_asks_for_begins_with_the_first_wait() {
+    let attempt = timeout("attempt", 100 * MS);
+    let call = attempt.call(pending::<Result<(), Infallible>>);
+    advance(50 * MS).await;
+    let start = Instant::now();
+    call.await.unwrap_err();
+    assert_eq!(start.elapsed(), 100 * MS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_is_spawned_has_only_what_it_is_given() {
+    let found = Deadline::after(100 * MS).scope(async {
+        let alone = tokio::spawn(left()).await.unwrap();
+        let given = tokio::spawn(Deadline::current().unwrap().scope(left())).await.unwrap();
+        (alone, given)
+    });
+    assert_eq!(found.await, (None, Some(100 * MS)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_leaves_no_deadline_behind() {
+    let scoped = Deadline::after(100 * MS).scope(async { assert!(MS.is_zero(), "inside") });
+    let caught = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(scoped)).await;
+    caught.unwrap_err();
+    assert_eq!(left().await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn deadlines_far_away_neither_overflow_nor_come_early() {
+    let far = Deadline::after(Duration::MAX);
+    assert!(far.remaining() > Duration::from_secs(20 * 365 * 24 * 3600));
+    assert!(!far.has_passed());
+    let now = std::time::Instant::now();
+    assert_eq!(Deadline::at(now).instant(), now);
+    let attempt = timeout("attempt", 100 * MS);
+    let ended = far.scope(attempt.call(pending::<Result<(), Infallible>>)).await;
+    assert!(matches!(reason(ended), Reason::Elapsed { .. }));
+}
