@@ -6,6 +6,7 @@ pub(crate) mod floors;
 mod rate_limit;
 mod retry;
 mod timeout;
+mod together;
 
 use tick::Clock;
 
@@ -19,7 +20,7 @@ pub(crate) struct Group {
 }
 
 /// All groups, by the names by which they can be asked for.
-pub(crate) const ALL: [Group; 5] = [
+pub(crate) const ALL: [Group; 6] = [
     Group {
         name: "breaker",
         comparisons: breaker::comparisons,
@@ -31,6 +32,10 @@ pub(crate) const ALL: [Group; 5] = [
     Group {
         name: "retry",
         comparisons: retry::comparisons,
+    },
+    Group {
+        name: "together",
+        comparisons: together::comparisons,
     },
     Group {
         name: "rate-limit",

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use seatbelt::{RecoveryInfo, ResilienceContext};
+use seaworthy::attempt::Attempt;
+use seaworthy::replay::Replay;
+use seaworthy::retry::{Appraisal, Appraise, Retry};
 use tick::Clock;
 use tokio::time::Sleep;
 use tower::Layer as _;
@@ -22,12 +25,18 @@ pub(crate) fn comparisons(clock: &Clock) -> Vec<Comparison> {
 }
 
 fn of(inner: Inner, clock: &Clock) -> Comparison {
+    let retry = ours();
     Comparison {
         title: inner.to_string(),
         settings: "no failure counts as worth a retry".to_owned(),
         outcome: inner.outcome(),
         bare: Row::service("std", "bare", inner),
         rows: vec![
+            Row::service("seaworthy", "layer, with its budget", layer(&retry).layer(inner)),
+            Row::new("seaworthy", "direct call, with its budget", move || {
+                let retry = retry.clone();
+                move |n| black_box(drive(retry.call_idempotent_appraised(|| inner.answer(n), Never))).is_ok()
+            }),
             Row::service("tower", "layer", RetryLayer::new(Attempts::three()).layer(inner)),
             Row::service(
                 "tower",
@@ -55,6 +64,45 @@ fn of(inner: Inner, clock: &Clock) -> Comparison {
             }),
         ],
         on_two_threads: inner == Inner::ReadyAtOnce,
+    }
+}
+
+pub(crate) fn ours() -> Retry {
+    Retry::builder("payments").build().expect("the defaults are in range")
+}
+
+pub(crate) fn layer(retry: &Retry) -> seaworthy::retry::RetryLayer<Numbers, Never> {
+    retry.layer().replay(Numbers).appraise(Never)
+}
+
+/// Decides at run time, as real policies do.
+#[derive(Clone)]
+pub(crate) struct Never;
+
+impl<T, E> Appraise<T, E> for Never {
+    fn appraise(&self, end: Result<&T, &E>) -> Appraisal {
+        if end.is_err() && black_box(false) {
+            Appraisal::Again
+        } else {
+            Appraisal::Final
+        }
+    }
+}
+
+/// A number may be sent twice.
+#[derive(Clone)]
+pub(crate) struct Numbers;
+
+impl Replay<u64> for Numbers {
+    type Sent = u64;
+    type Kept = u64;
+
+    fn begin(&self, n: u64) -> (u64, Option<u64>) {
+        (n, Some(n))
+    }
+
+    fn again(&self, n: &mut u64, _: Attempt) -> Option<u64> {
+        Some(*n)
     }
 }
 
@@ -102,13 +150,13 @@ impl Policy<u64, u64, Failure> for Attempts {
 
 /// The same with a budget instead of a number of attempts.
 #[derive(Clone)]
-struct Budgeted {
+pub(crate) struct Budgeted {
     budget: Arc<TpsBudget>,
     backoff: ExponentialBackoff,
 }
 
 impl Budgeted {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             budget: Arc::default(),
             backoff: ExponentialBackoffMaker::default().make_backoff(),
@@ -116,10 +164,10 @@ impl Budgeted {
     }
 }
 
-impl Policy<u64, u64, Failure> for Budgeted {
+impl<E> Policy<u64, u64, E> for Budgeted {
     type Future = Sleep;
 
-    fn retry(&mut self, _: &mut u64, result: &mut Result<u64, Failure>) -> Option<Sleep> {
+    fn retry(&mut self, _: &mut u64, result: &mut Result<u64, E>) -> Option<Sleep> {
         if result.is_ok() {
             self.budget.deposit();
             return None;
@@ -133,6 +181,6 @@ impl Policy<u64, u64, Failure> for Budgeted {
 }
 
 /// Decides at run time, as real policies do.
-fn worth_a_retry(result: &Result<u64, Failure>) -> bool {
+fn worth_a_retry<E>(result: &Result<u64, E>) -> bool {
     result.is_err() && black_box(false)
 }
