@@ -5,28 +5,56 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::stripe::{self, Padded};
 
 /// Counts upwards from many threads, each on a cache line of its own where there are enough.
+pub(crate) type Counter = Counters<1>;
+
+/// Counts several things that one handle counts, side by side.
 #[derive(Debug)]
-pub(crate) struct Counter {
-    stripes: Box<[Padded<AtomicU64>]>,
+pub(crate) struct Counters<const N: usize> {
+    /// One for each of the first threads, where nobody else writes, so that no atomic addition is needed; and the last
+    /// for all others.
+    stripes: Box<[Padded<[AtomicU64; N]>]>,
+}
+
+impl<const N: usize> Counters<N> {
+    /// Adds one to the counter of that number.
+    #[inline]
+    pub(crate) fn add(&self, counter: usize) {
+        if let [own @ .., shared] = &*self.stripes {
+            match own.get(stripe::place()) {
+                Some(own) => own[counter].store(own[counter].load(Ordering::Relaxed) + 1, Ordering::Relaxed),
+                None => _ = shared[counter].fetch_add(1, Ordering::Relaxed),
+            }
+        }
+    }
+
+    /// Returns a counter's sum so far; an addition that runs at the same time may or may not be in it.
+    pub(crate) fn sum_of(&self, counter: usize) -> u64 {
+        let of_each = self
+            .stripes
+            .iter()
+            .map(|stripe| stripe[counter].load(Ordering::Relaxed));
+        of_each.sum()
+    }
 }
 
 impl Counter {
     /// Adds one.
     #[inline]
     pub(crate) fn increment(&self) {
-        self.stripes[stripe::index(self.stripes.len())].fetch_add(1, Ordering::Relaxed);
+        self.add(0);
     }
 
-    /// Returns the sum so far; an addition that runs at the same time may or may not be in it.
+    /// Returns the sum so far.
     pub(crate) fn sum(&self) -> u64 {
-        self.stripes.iter().map(|stripe| stripe.load(Ordering::Relaxed)).sum()
+        self.sum_of(0)
     }
 }
 
-impl Default for Counter {
+impl<const N: usize> Default for Counters<N> {
     fn default() -> Self {
+        let stripe = |_| Padded([const { AtomicU64::new(0) }; N]);
         Self {
-            stripes: (0..stripe::count(64)).map(|_| Padded::default()).collect(),
+            stripes: (0..=stripe::count(64)).map(stripe).collect(),
         }
     }
 }
@@ -44,5 +72,22 @@ mod tests {
             }
         });
         assert_eq!(counter.sum(), 80_000);
+    }
+
+    #[test]
+    fn no_addition_is_lost_when_a_thread_takes_the_place_of_another() {
+        let counter = Counter::default();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        std::thread::scope(|scope| {
+                            scope.spawn(|| (0..100).for_each(|_| counter.increment()));
+                        });
+                    }
+                });
+            }
+        });
+        assert_eq!(counter.sum(), 40_000);
     }
 }

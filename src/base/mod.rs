@@ -27,4 +27,4 @@ pub(crate) mod sync;
 #[cfg(any(feature = "breaker", feature = "hedge", feature = "retry"))]
 pub(crate) mod ticks;
 
-pub(crate) use counter::Counter;
+pub(crate) use counter::{Counter, Counters};

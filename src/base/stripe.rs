@@ -1,10 +1,10 @@
 //! Spreads what every call touches over cache lines, so that threads do not wait for each other.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::ops::Deref;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::available_parallelism;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{LocalKey, available_parallelism};
 
 /// A cache line of its own.
 ///
@@ -31,19 +31,60 @@ pub(crate) fn count(most: usize) -> usize {
     threads.next_power_of_two().min(most)
 }
 
-/// Returns which of `stripes`, a power of two, is this thread's; threads take turns.
+/// Returns which of `stripes`, a power of two, is this thread's; others may have the same.
 #[inline]
 pub(crate) fn index(stripes: usize) -> usize {
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    thread_local!(static INDEX: Cell<Option<usize>> = const { Cell::new(None) });
-    let index = INDEX.with(|index| {
-        index.get().unwrap_or_else(|| {
-            let new = NEXT.fetch_add(1, Ordering::Relaxed);
-            index.set(Some(new));
-            new
-        })
+    place() & (stripes - 1)
+}
+
+/// Returns a number that no other living thread has; the lowest that is free, so that few stripes serve most threads.
+#[inline]
+pub(crate) fn place() -> usize {
+    thread_local!(static PLACE: Cell<usize> = const { Cell::new(UNKNOWN) });
+    let place = PLACE.get();
+    if place == UNKNOWN { take_place(&PLACE) } else { place }
+}
+
+const UNKNOWN: usize = usize::MAX;
+/// A thread that is about to end, and has given its place back, shares with others what it still touches.
+const NONE: usize = UNKNOWN - 1;
+
+/// The places that are free below the number of those that have ever been taken.
+static FREE: Mutex<(BTreeSet<usize>, usize)> = Mutex::new((BTreeSet::new(), 0));
+
+/// Holds this thread's place until the thread ends.
+struct Place {
+    number: usize,
+    known: &'static LocalKey<Cell<usize>>,
+}
+
+#[cold]
+fn take_place(known: &'static LocalKey<Cell<usize>>) -> usize {
+    thread_local!(static HELD: RefCell<Option<Place>> = const { RefCell::new(None) });
+    let number = HELD.try_with(|held| {
+        let number = {
+            let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+            let (below, end) = &mut *free;
+            below.pop_first().unwrap_or_else(|| {
+                *end += 1;
+                *end - 1
+            })
+        };
+        *held.borrow_mut() = Some(Place { number, known });
+        number
     });
-    index & (stripes - 1)
+    let number = number.unwrap_or(NONE);
+    known.set(number);
+    number
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = self.known.try_with(|known| known.set(NONE));
+        // Whoever takes it next finds all that this thread has written, because of the lock.
+        let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);
+        free.0.insert(self.number);
+    }
 }
 
 /// A value that many threads share, with a reference count for each of them.
@@ -133,8 +174,26 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_keeps_its_stripe() {
-        assert_eq!(index(64), index(64));
+    fn a_thread_keeps_its_place_and_nobody_else_has_it() {
+        assert_eq!(place(), place());
         assert_eq!(index(1), 0);
+        let barrier = std::sync::Barrier::new(20);
+        let places: BTreeSet<_> = std::thread::scope(|scope| {
+            let place = || {
+                let place = place();
+                barrier.wait();
+                place
+            };
+            let threads: Vec<_> = (0..20).map(|_| scope.spawn(place)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        assert_eq!(places.len(), 20);
+    }
+
+    #[test]
+    fn a_place_comes_free_with_its_thread() {
+        let places = (0..1000).map(|_| std::thread::spawn(place).join().unwrap());
+        // As many as there are tests beside this one, and never one for each thread that ever was.
+        assert!(places.max().unwrap() < 500);
     }
 }

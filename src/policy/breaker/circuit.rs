@@ -1,7 +1,7 @@
 use super::config::CircuitBreakerConfig;
 use super::engine::{Engine, Gate, Role, Ticket, Transition};
 use super::error::CircuitOpen;
-use super::rules::{Admission, Rules};
+use super::rules::{Admission, Count, Rules};
 use super::window::{Ended, Record, Tally};
 use crate::base::outcome::Outcome;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
@@ -87,7 +87,7 @@ impl Circuit {
         let is_current = || {
             let is_current = generation(self.gate.load(Ordering::Acquire)) == ticket.generation;
             if !is_current {
-                self.rules.calls.increment();
+                self.rules.count(Count::Calls);
             }
             is_current
         };
@@ -110,7 +110,7 @@ impl Circuit {
         let config = self.rules.config();
         let chance = self.rules.chance();
         if ended.is_some() {
-            self.rules.calls.increment();
+            self.rules.count(Count::Calls);
         }
         let healthy = ended.map(Ended::is_healthy);
         self.change(|engine| engine.probe_ended(ticket, healthy, now, &config, chance));

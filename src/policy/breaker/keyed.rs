@@ -14,7 +14,7 @@ use super::engine::{Engine, Role, Transition};
 use super::future::{Call, Observed, ResponseFuture};
 use super::layer::CircuitBreakerBuilder;
 use super::permit::{Exit, Permit};
-use super::rules::{Admission, Rules};
+use super::rules::{Admission, Count, Rules};
 use super::snapshot::Snapshot;
 use super::window::PlainWindow;
 use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
@@ -230,7 +230,7 @@ impl<K: Key> Exit for Keyed<K, Circuit> {
         let now = rules.clock.ticks();
         let ended = rules.judge(admission, outcome, || now);
         if ended.is_some() {
-            rules.calls.increment();
+            rules.count(Count::Calls);
         }
         let config = rules.config();
         let chance = rules.chance();

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::circuit::Circuit;
 use super::engine::Role;
-use super::rules::{Admission, Rules};
+use super::rules::{Admission, Count, Rules};
 use crate::base::outcome::Outcome;
 use crate::base::stripe::Lane;
 
@@ -43,7 +43,7 @@ impl Permit {
     #[inline]
     pub(crate) fn end(&mut self, outcome: Outcome) {
         if outcome == Outcome::Ignored && self.is_observed() {
-            self.rules().ignored.increment();
+            self.rules().count(Count::Ignored);
         }
         self.exit(outcome);
     }

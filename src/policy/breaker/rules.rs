@@ -7,7 +7,7 @@ use super::config::{CircuitBreakerConfig, Window};
 use super::engine::{Role, Ticket, Transition};
 use super::error::CircuitOpen;
 use super::window::Ended;
-use crate::base::Counter;
+use crate::base::Counters;
 use crate::base::clock::Clock;
 use crate::base::error::{InvalidSetting, InvalidSettings};
 use crate::base::events::{Change, Events};
@@ -35,14 +35,20 @@ pub(super) struct Rules {
     events: Events,
     /// Held while settings change.
     changing: Mutex<()>,
+    counts: Counters<7>,
+}
+
+/// What is counted of all calls.
+#[derive(Clone, Copy)]
+pub(super) enum Count {
     /// Calls that no window has counted.
-    pub(super) calls: Counter,
-    failed: Counter,
-    slow: Counter,
-    pub(super) ignored: Counter,
-    cancelled: Counter,
-    refused: Counter,
-    would_refuse: Counter,
+    Calls,
+    Failed,
+    Slow,
+    Ignored,
+    Cancelled,
+    Refused,
+    WouldRefuse,
 }
 
 /// What a call has been let in with.
@@ -72,13 +78,7 @@ impl Rules {
             random,
             events,
             changing: Mutex::new(()),
-            calls: Counter::default(),
-            failed: Counter::default(),
-            slow: Counter::default(),
-            ignored: Counter::default(),
-            cancelled: Counter::default(),
-            refused: Counter::default(),
-            would_refuse: Counter::default(),
+            counts: Counters::default(),
         })
     }
 
@@ -88,6 +88,14 @@ impl Rules {
 
     pub(super) fn config(&self) -> Arc<CircuitBreakerConfig> {
         self.settings.load()
+    }
+
+    pub(super) fn count(&self, count: Count) {
+        self.counts.add(count as usize);
+    }
+
+    fn sum(&self, count: Count) -> u64 {
+        self.counts.sum_of(count as usize)
     }
 
     pub(super) fn chance(&self) -> f64 {
@@ -105,7 +113,7 @@ impl Rules {
     /// Refuses a call until then, or lets it through unobserved in shadow mode.
     pub(super) fn refuse(&self, generation: u32, until: Ticks, now: Ticks) -> Result<Ticket, CircuitOpen> {
         if self.shadow.load(Ordering::Relaxed) {
-            self.would_refuse.increment();
+            self.count(Count::WouldRefuse);
             let role = Role::UNOBSERVED;
             return Ok(Ticket { generation, role });
         }
@@ -124,24 +132,24 @@ impl Rules {
         let slow = admission.started != Ticks::NEVER
             && now().0.saturating_sub(admission.started.0) >= self.slow_after.load(Ordering::Relaxed);
         if failed || slow {
-            self.count(failed, slow);
+            self.count_bad(failed, slow);
         }
         Some(Ended { failed, slow })
     }
 
     #[cold]
-    fn count(&self, failed: bool, slow: bool) {
+    fn count_bad(&self, failed: bool, slow: bool) {
         if failed {
-            self.failed.increment();
+            self.count(Count::Failed);
         }
         if slow {
-            self.slow.increment();
+            self.count(Count::Slow);
         }
     }
 
     /// Counts a call that was dropped, and returns what it is to count as.
     pub(super) fn cancelled(&self) -> Outcome {
-        self.cancelled.increment();
+        self.count(Count::Cancelled);
         self.config().cancelled
     }
 
@@ -165,7 +173,7 @@ impl Rules {
 
     /// Makes the refusal of one call, and counts it.
     pub(super) fn refusal(&self, open: CircuitOpen) -> Refusal {
-        self.refused.increment();
+        self.count(Count::Refused);
         Refusal::new(KIND, self.name.clone(), open.into()).retry_in(open.retry_after)
     }
 
@@ -230,13 +238,13 @@ impl Rules {
                 ),
             )
             .setting("shadow", config.shadow)
-            .counter("calls", counted + self.calls.sum())
-            .counter("failed", self.failed.sum())
-            .counter("slow", self.slow.sum())
-            .counter("ignored", self.ignored.sum())
-            .counter("cancelled", self.cancelled.sum())
-            .counter("refused", self.refused.sum())
-            .counter("would_refuse", self.would_refuse.sum())
+            .counter("calls", counted + self.sum(Count::Calls))
+            .counter("failed", self.sum(Count::Failed))
+            .counter("slow", self.sum(Count::Slow))
+            .counter("ignored", self.sum(Count::Ignored))
+            .counter("cancelled", self.sum(Count::Cancelled))
+            .counter("refused", self.sum(Count::Refused))
+            .counter("would_refuse", self.sum(Count::WouldRefuse))
     }
 }
 

@@ -257,6 +257,7 @@ where
         output
     }
 
+    #[inline]
     fn appraise(&self, end: &Result<T, E>) -> Appraisal {
         self.appraise.appraise(end.as_ref())
     }
@@ -285,6 +286,7 @@ where
     F: Future<Output = Result<T, E>>,
     A: Appraise<T, E>,
 {
+    #[inline]
     pub(super) fn new(rules: Lane<Rules>, mut operation: O, appraise: A) -> Self {
         let retried = Retried::start(rules, None, || {
             let attempt = operation();
@@ -302,6 +304,7 @@ where
 {
     type Output = Result<T, Guarded<E>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let ended = ready!(self.project().retried.poll(cx));
         Poll::Ready(match ended {

@@ -113,6 +113,7 @@ impl Retry {
     /// assert_eq!(read.await.unwrap(), 2);
     /// # }
     /// ```
+    #[inline]
     pub fn call_idempotent<F, Fut, T, E>(&self, operation: F) -> Call<F, Fut, impl Appraise<T, E> + use<F, Fut, T, E>>
     where
         F: FnMut() -> Fut,
@@ -127,6 +128,7 @@ impl Retry {
 
     /// Runs a future of your own as [`call_idempotent`](Self::call_idempotent) does, and lets `appraise` say which ends
     /// are worth a further attempt.
+    #[inline]
     pub fn call_idempotent_appraised<F, Fut, T, E, A>(&self, operation: F, appraise: A) -> Call<F, Fut, A>
     where
         F: FnMut() -> Fut,

@@ -85,6 +85,7 @@ pin_project! {
 }
 
 impl<S: Service<Req>, Req> ResponseFuture<S, Req> {
+    #[inline]
     pub(super) fn new(timed: Timed<ready::Call<S, Req>>) -> Self {
         Self { timed }
     }
@@ -93,6 +94,7 @@ impl<S: Service<Req>, Req> ResponseFuture<S, Req> {
 impl<S: Service<Req, Error: Into<BoxError>>, Req> Future for ResponseFuture<S, Req> {
     type Output = Result<S::Response, BoxError>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match ready!(self.project().timed.poll(cx)) {
             Ok(response) => response.map_err(Into::into),
@@ -111,6 +113,7 @@ pin_project! {
 }
 
 impl<F> Call<F> {
+    #[inline]
     pub(super) fn new(timed: Timed<F>) -> Self {
         Self { timed }
     }
@@ -119,6 +122,7 @@ impl<F> Call<F> {
 impl<F: Future<Output = Result<T, E>>, T, E> Future for Call<F> {
     type Output = Result<T, Guarded<E>>;
 
+    #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match ready!(self.project().timed.poll(cx)) {
             Ok(output) => output.map_err(Guarded::Inner),

@@ -42,6 +42,7 @@ where
         Poll::Ready(Ok(()))
     }
 
+    #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
         let limit = self.settings.get().limit;
         let start = || ready::Call::new(&mut self.inner, request);

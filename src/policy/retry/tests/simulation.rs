@@ -78,7 +78,6 @@ fn the_published_means_of_the_backoff_simulation_come_out() {
     ];
     for (name, backoff, published) in cases {
         let mean = mean_of(backoff);
-        println!("{name}: {mean:.0} writes, published {published}");
         assert!(
             (mean / published - 1.0).abs() < 0.02,
             "{name}: {mean} instead of {published}"
