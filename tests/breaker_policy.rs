@@ -15,6 +15,7 @@ use std::time::Duration;
 use breaker_support::*;
 use seaworthy::breaker::{CircuitBreaker, CircuitBreakerConfig, State, Window};
 use seaworthy::clock::ManualClock;
+use seaworthy::deadline::Deadline;
 use seaworthy::events::{Change, Event};
 use seaworthy::inventory::Describe;
 use seaworthy::outcome::Outcome;
@@ -131,6 +132,22 @@ fn our_own_refusals_say_nothing_and_a_timeout_is_a_failure() {
         }
     });
     assert_eq!(state(&breaker), State::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn callers_without_patience_do_not_open_the_circuit() {
+    let clock = ManualClock::default();
+    let breaker = brittle(&clock).build().unwrap();
+    let timeout = Timeout::builder("payments").build().unwrap();
+    let hanging = ServiceBuilder::new()
+        .layer(breaker.layer())
+        .layer(timeout.layer())
+        .service(service_fn(|()| pending::<Result<(), io::Error>>()));
+    for _ in 0..5 {
+        let hurried = Deadline::after(std::time::Duration::from_millis(1)).scope(hanging.clone().oneshot(()));
+        hurried.await.unwrap_err();
+    }
+    assert_eq!((state(&breaker), counter(&breaker, "ignored")), (State::Closed, 5));
 }
 
 #[test]
