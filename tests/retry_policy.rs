@@ -237,10 +237,10 @@ async fn the_old_response_and_the_old_attempt_are_dropped_before_the_wait() {
     let (response, attempt) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let (in_response, in_attempt) = (response.clone(), attempt.clone());
     let inner = service_fn(move |_: Read| {
-        let (response, attempt) = (Held(in_response.clone()), Held(in_attempt.clone()));
+        let (response, attempt) = (in_response.clone(), Held(in_attempt.clone()));
         std::future::poll_fn(move |_| {
             let _held_by_the_future = &attempt;
-            Poll::Ready(Ok::<_, Infallible>(Held(response.0.clone())))
+            Poll::Ready(Ok::<_, Infallible>(Held(response.clone())))
         })
     });
     let layer = retry().layer().appraise(|_: Result<&Held, &BoxError>| Appraisal::Again);

@@ -22,7 +22,6 @@ pub(crate) mod refusal;
 pub mod replay;
 pub mod request;
 pub(crate) mod stripe;
-#[cfg(any(feature = "breaker", feature = "hedge", feature = "retry"))]
 pub(crate) mod sync;
 #[cfg(any(feature = "breaker", feature = "hedge", feature = "retry"))]
 pub(crate) mod ticks;

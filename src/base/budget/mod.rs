@@ -30,7 +30,9 @@
 //! | window | 10 s | Finagle's time to live of a deposit |
 
 mod account;
-#[cfg(test)]
+#[cfg(all(test, seaworthy_loom))]
+mod models;
+#[cfg(all(test, not(seaworthy_loom)))]
 mod tests;
 
 use std::sync::Arc;

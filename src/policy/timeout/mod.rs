@@ -28,8 +28,16 @@
 //! is answered on its first poll never touches a clock or a timer; the limit begins with the first poll that has to
 //! wait. Waiting for the inner service to become ready counts.
 //!
+//! What is left of a caller's [deadline](crate::deadline) bounds the wait as well, and what is inside sees the sooner of
+//! the two. A call whose deadline has passed already is refused before anything is started. Such a refusal says nothing
+//! about the dependency ([`DeadlinePassed`](crate::Reason::DeadlinePassed)), unlike one by the limit itself: otherwise
+//! callers without patience could open a circuit for everybody. If most callers are less patient than the limit, the
+//! limit is too long to notice a dependency that hangs.
+//!
 //! Over HTTP (`Timeout::http_layer`, feature `http`) two more limits hold for the response's body: one from the call to
-//! the body's end, one for each silence in it. Idle time runs only while somebody waits for the body.
+//! the body's end, one for each silence in it. Idle time runs only while somebody waits for the body. At the edge of a
+//! service `HttpTimeoutLayer::callers_deadline` takes the caller's patience from the headers `x-request-timeout-ms` and
+//! `grpc-timeout`; `SendDeadlineLayer` tells whoever is called what is left of it.
 //!
 //! # Defaults
 //!
