@@ -155,7 +155,7 @@ fn a_call_costs_the_same_with_a_hundred_and_a_million_calls_in_the_window() {
 #[test]
 fn threads_lose_no_outcome_and_the_stripes_agree_with_one_count() {
     const THREADS: u64 = 8;
-    const CALLS: u64 = 20_000;
+    const CALLS: u64 = 100_000;
     for window in [Window::Time(SECOND * 30), Window::Count(10_000)] {
         let clock = ManualClock::default();
         let breaker = builder(&clock).window(window).build().unwrap();

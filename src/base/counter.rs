@@ -76,10 +76,10 @@ mod tests {
         let counter = Counter::default();
         std::thread::scope(|scope| {
             for _ in 0..8 {
-                scope.spawn(|| (0..10_000).for_each(|_| counter.increment()));
+                scope.spawn(|| (0..300_000).for_each(|_| counter.increment()));
             }
         });
-        assert_eq!(counter.sum(), 80_000);
+        assert_eq!(counter.sum(), 2_400_000);
     }
 
     #[test]
