@@ -175,6 +175,37 @@ async fn a_request_that_takes_too_long_ends_at_the_deadline() {
 }
 
 #[tokio::test]
+async fn the_callers_own_deadline_holds_if_it_is_shorter_and_no_header_fails_a_request() {
+    let served = Served::start(app(), router());
+    // `/patient` has 5 s, and answers after 600 ms.
+    let timed_out = send(served.addr, "GET", "/patient", &["x-request-timeout-ms: 50"], "").await;
+    assert_eq!(timed_out.status, 504);
+    assert!(
+        timed_out.body.contains("the caller's deadline has passed"),
+        "{timed_out:?}"
+    );
+    let text = get(served.admin, "/metrics").await.body;
+    let refused = [
+        r#"policy="timeout""#,
+        r#"name="inbound""#,
+        r#"reason="deadline_passed""#,
+    ];
+    assert_eq!(metric(&text, "seaworthy_refusals_total", &refused), Some(1.0), "{text}");
+
+    let nines = "9".repeat(4000);
+    for hostile in ["0", "-1", "", "1e3", "soon", "\u{e9}", &nines] {
+        for name in ["x-request-timeout-ms", "grpc-timeout"] {
+            let header = format!("{name}: {hostile}");
+            let answer = send(served.addr, "GET", "/items/1", &[&header], "").await;
+            assert_eq!(answer.status, 200, "{header}");
+        }
+    }
+    let longer = send(served.addr, "GET", "/hang", &["x-request-timeout-ms: 60000"], "").await;
+    assert_eq!(longer.status, 504, "nobody has more than the service gives");
+    assert!(longer.body.contains("no response within 300ms"), "{longer:?}");
+}
+
+#[tokio::test]
 async fn a_body_that_never_ends_is_refused_at_the_deadline() {
     let served = Served::start(app(), router());
     let head = "POST /read HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: 10\r\n\r\nabc";
