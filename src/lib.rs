@@ -68,6 +68,8 @@ mod policy;
 mod admin;
 #[cfg(feature = "app")]
 mod assembly;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 #[cfg(feature = "health")]
 pub mod health;
 #[cfg(feature = "app")]
