@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "every test binary uses some of it")]
 
+pub mod retry;
 pub mod sink;
 
 use std::collections::VecDeque;
