@@ -117,7 +117,7 @@ fn the_newer_body_is_woken_by_the_source() {
     let source = http_body_util::StreamBody::new(futures_util::stream::once(source));
     let (mut first, mut kept) = begin(Body::new(source), 100);
     let (old, new) = (Arc::<Woken>::default(), Arc::<Woken>::default());
-    assert!(poll_with(&mut first, &old.clone().into()).is_pending());
+    assert!(poll_with(&mut first, &old.into()).is_pending());
     let mut second = again(&mut kept).unwrap();
     let waker = new.clone().into();
     assert!(poll_with(&mut second, &waker).is_pending());

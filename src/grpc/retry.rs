@@ -190,11 +190,11 @@ mod tests {
     #[test]
     fn a_pushback_is_waited_for_exactly_and_what_is_none_means_never() {
         let of = |values: &[&str]| {
-            let values = values
-                .iter()
-                .map(|value| HeaderValue::from_bytes(value.as_bytes()).unwrap());
             let mut headers = HeaderMap::new();
-            values.for_each(|value| drop(headers.append(GRPC_RETRY_PUSHBACK_MS, value)));
+            for value in values {
+                let value = HeaderValue::from_bytes(value.as_bytes()).unwrap();
+                headers.append(GRPC_RETRY_PUSHBACK_MS, value);
+            }
             pushback(&headers)
         };
         for (text, millis) in [("0", 0), ("25", 25), ("0007", 7), ("2147483647", 2_147_483_647)] {

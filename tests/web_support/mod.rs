@@ -4,6 +4,7 @@
 
 pub mod retry;
 pub mod sink;
+pub mod wire;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

@@ -122,7 +122,7 @@ impl HttpKept {
             KeptBody::Whole(body) => body.copy(),
             KeptBody::Recorded(tape) => tape.again(),
         };
-        self.request(attempt, body?)
+        Some(self.request(attempt, body?))
     }
 
     /// Makes a request that takes nothing from another.
@@ -131,12 +131,20 @@ impl HttpKept {
             KeptBody::Whole(body) => body.copy(),
             KeptBody::Recorded(tape) => tape.concurrent(),
         };
-        self.request(attempt, body?)
+        Some(self.request(attempt, body?))
     }
 
-    fn request(&self, attempt: Attempt, body: Body) -> Option<Request<Body>> {
+    fn request(&self, attempt: Attempt, body: Body) -> Request<Body> {
         let mut request = Request::from_parts(self.parts.clone(), body);
         request.extensions_mut().insert(attempt);
-        Some(request)
+        request
+    }
+}
+
+impl Drop for HttpKept {
+    fn drop(&mut self) {
+        if let KeptBody::Recorded(tape) = &self.body {
+            tape.stop();
+        }
     }
 }

@@ -85,6 +85,11 @@ impl Tape {
         recording.is_complete().then(|| self.reel(&recording))
     }
 
+    /// Records no more: there will be no further attempt, and a request may stream long after its response has begun.
+    pub(super) fn stop(&self) {
+        lock(&self.0).room = 0;
+    }
+
     fn reel(self: &Arc<Self>, recording: &Recording) -> Body {
         Body::stream(Reel {
             tape: Arc::clone(self),
