@@ -110,6 +110,17 @@ fn a_body_waits_while_a_newer_one_is_made_and_goes_on_if_that_is_never_sent() {
 }
 
 #[test]
+fn a_body_that_was_never_read_does_not_come_back_in_the_place_of_a_later_one() {
+    let (mut first, mut kept) = begin(streamed(&ABC), 100);
+    assert_eq!(read(&mut first, 1).0, b"a");
+    let mut second = again(&mut kept).unwrap();
+    drop(again(&mut kept).unwrap());
+    let mut fourth = again(&mut kept).unwrap();
+    assert!(matches!(poll(&mut second), Poll::Ready(Some(Err(_)))));
+    assert_eq!(read(&mut fourth, 9), (b"abc".to_vec(), true));
+}
+
+#[test]
 fn the_newer_body_is_woken_by_the_source() {
     // The channel's only waker is the last one that it was polled with.
     let (sender, source) = tokio::sync::oneshot::channel::<Bytes>();

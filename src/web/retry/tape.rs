@@ -33,6 +33,8 @@ struct Recording {
     /// The attempt that was made last. While it has not been polled, the reader before it neither reads on nor breaks,
     /// as it may yet turn out to be the last one that is sent.
     newest: u32,
+    /// Counts what has been made: `newest` falls back when one is not sent, and no two may have the same number.
+    made: u32,
     /// A reader that waits for its turn, or for the source.
     waiting: Option<Waker>,
 }
@@ -59,6 +61,7 @@ impl Tape {
             room: limit,
             reader: 0,
             newest: 0,
+            made: 0,
             waiting: None,
         })))
     }
@@ -75,7 +78,8 @@ impl Tape {
         if recording.stage == Stage::Lost {
             return None;
         }
-        recording.newest += 1;
+        recording.made += 1;
+        recording.newest = recording.made;
         Some(self.reel(&recording))
     }
 
