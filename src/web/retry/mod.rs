@@ -1,5 +1,6 @@
 //! The HTTP face of [`Retry`]: which requests may be sent again and how, and which responses make it worth it.
 
+mod reel;
 mod replay;
 #[cfg(feature = "reqwest")]
 mod reqwest;

@@ -1,4 +1,3 @@
-use std::error::Error;
 use std::fmt;
 use std::mem;
 use std::pin::Pin;
@@ -9,8 +8,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Frame, SizeHint};
 
+use super::reel::Reel;
 use crate::base::error::BoxError;
-use crate::base::sync::{Mutex, lock};
+use crate::base::sync::{Mutex, MutexGuard, lock};
 use crate::web::body::Body;
 
 /// A body that streams, and what has been read of it; the bodies of all attempts at a request play from it.
@@ -18,7 +18,7 @@ use crate::web::body::Body;
 /// One of them reads at a time: the newest that has been polled.
 pub(super) struct Tape(Mutex<Recording>);
 
-struct Recording {
+pub(super) struct Recording {
     source: Body,
     /// What the source said of its size at the beginning; every attempt says the same.
     size: SizeHint,
@@ -37,6 +37,15 @@ struct Recording {
     made: u32,
     /// A reader that waits for its turn, or for the source.
     waiting: Option<Waker>,
+}
+
+/// Whether an attempt may read.
+pub(super) enum Turn {
+    Reads,
+    /// Not while a newer one may yet take over.
+    Waits,
+    /// Never again.
+    IsOver,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,13 +77,13 @@ impl Tape {
 
     /// Makes the first attempt's body.
     pub(super) fn first(self: &Arc<Self>) -> Body {
-        let recording = lock(&self.0);
+        let recording = self.recording();
         self.reel(&recording)
     }
 
     /// Makes a body that takes over from the one before as soon as it is polled; `None` if it would lack something.
     pub(super) fn again(self: &Arc<Self>) -> Option<Body> {
-        let mut recording = lock(&self.0);
+        let mut recording = self.recording();
         if recording.stage == Stage::Lost {
             return None;
         }
@@ -85,36 +94,81 @@ impl Tape {
 
     /// Makes a body that takes nothing from the others; `None` while not all is recorded.
     pub(super) fn concurrent(self: &Arc<Self>) -> Option<Body> {
-        let recording = lock(&self.0);
+        let recording = self.recording();
         recording.is_complete().then(|| self.reel(&recording))
     }
 
     /// Records no more: there will be no further attempt, and a request may stream long after its response has begun.
     pub(super) fn stop(&self) {
-        lock(&self.0).room = 0;
+        self.recording().room = 0;
+    }
+
+    pub(super) fn recording(&self) -> MutexGuard<'_, Recording> {
+        lock(&self.0)
     }
 
     fn reel(self: &Arc<Self>, recording: &Recording) -> Body {
-        Body::stream(Reel {
-            tape: Arc::clone(self),
-            attempt: recording.newest,
-            size: recording.size,
-            played: 0,
-            has_played_trailers: false,
-        })
+        Body::stream(Reel::new(Arc::clone(self), recording.newest, recording.size))
     }
 }
 
 impl Recording {
-    fn is_complete(&self) -> bool {
-        match self.stage {
-            Stage::Open => http_body::Body::is_end_stream(&self.source),
-            Stage::Complete => true,
-            Stage::Lost => false,
+    /// Says whether an attempt that is polled may read, with whoever has to be told that it may not any more.
+    pub(super) fn turn(&mut self, attempt: u32) -> (Turn, Option<Waker>) {
+        if attempt == self.newest {
+            let takes_over = mem::replace(&mut self.reader, attempt) != attempt;
+            let relieved = if takes_over { self.waiting.take() } else { None };
+            return (Turn::Reads, relieved);
         }
+        let turn = if self.is_over(attempt) {
+            Turn::IsOver
+        } else {
+            Turn::Waits
+        };
+        (turn, None)
     }
 
-    fn read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    pub(super) fn is_over(&self, attempt: u32) -> bool {
+        attempt != self.newest && attempt != self.reader
+    }
+
+    /// Remembers whom to wake, and returns whom it forgets.
+    pub(super) fn wait(&mut self, waker: &Waker) -> Option<Waker> {
+        self.waiting.replace(waker.clone())
+    }
+
+    /// Takes note that an attempt's body is dropped; if that was never read, the reader before it goes on.
+    pub(super) fn dropped(&mut self, attempt: u32) -> Option<Waker> {
+        if attempt != self.newest || attempt == self.reader {
+            return None;
+        }
+        self.newest = self.reader;
+        self.waiting.take()
+    }
+
+    /// Returns what is recorded and has not been played: the data from there on, then the trailers.
+    pub(super) fn recorded(&self, played: usize, has_played_trailers: bool) -> Option<Frame<Bytes>> {
+        if let Some(data) = self.data.get(played..).filter(|data| !data.is_empty()) {
+            return Some(Frame::data(Bytes::copy_from_slice(data)));
+        }
+        let trailers = self.trailers.clone().filter(|_| !has_played_trailers);
+        trailers.map(Frame::trailers)
+    }
+
+    /// Returns whether the source has nothing more to give.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.stage == Stage::Complete || http_body::Body::is_end_stream(&self.source)
+    }
+
+    fn is_complete(&self) -> bool {
+        self.stage != Stage::Lost && self.is_at_end()
+    }
+
+    /// Reads on from the source.
+    pub(super) fn read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if self.stage == Stage::Complete {
+            return Poll::Ready(None);
+        }
         // Until it turns out otherwise: the source may panic.
         let stage = mem::replace(&mut self.stage, Stage::Lost);
         let polled = http_body::Body::poll_frame(Pin::new(&mut self.source), cx);
@@ -158,118 +212,3 @@ impl fmt::Debug for Tape {
         f.debug_struct("Tape").finish_non_exhaustive()
     }
 }
-
-/// The body of one attempt.
-struct Reel {
-    tape: Arc<Tape>,
-    attempt: u32,
-    /// What is still to come.
-    size: SizeHint,
-    played: usize,
-    has_played_trailers: bool,
-}
-
-impl Reel {
-    /// Returns what has been recorded and not been played.
-    fn recorded(&self, recording: &Recording) -> Option<Frame<Bytes>> {
-        if let Some(data) = recording.data.get(self.played..).filter(|data| !data.is_empty()) {
-            return Some(Frame::data(Bytes::copy_from_slice(data)));
-        }
-        let trailers = recording.trailers.clone().filter(|_| !self.has_played_trailers);
-        trailers.map(Frame::trailers)
-    }
-
-    fn note(&mut self, frame: &Frame<Bytes>) {
-        self.has_played_trailers |= frame.is_trailers();
-        let bytes = frame.data_ref().map_or(0, Bytes::len);
-        self.played += bytes;
-        let mut rest = SizeHint::new();
-        if let Some(upper) = self.size.upper() {
-            rest.set_upper(upper.saturating_sub(bytes as u64));
-        }
-        rest.set_lower(self.size.lower().saturating_sub(bytes as u64));
-        self.size = rest;
-    }
-}
-
-impl http_body::Body for Reel {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let tape = Arc::clone(&self.tape);
-        let mut recording = lock(&tape.0);
-        let mut relieved = None;
-        if self.attempt == recording.newest {
-            if mem::replace(&mut recording.reader, self.attempt) != self.attempt {
-                relieved = recording.waiting.take();
-            }
-        } else if self.attempt != recording.reader {
-            return Poll::Ready(Some(Err(Superseded.into())));
-        } else {
-            recording.waiting = Some(cx.waker().clone());
-            return Poll::Pending;
-        }
-        let polled = match self.recorded(&recording) {
-            Some(frame) => Poll::Ready(Some(Ok(frame))),
-            None if recording.stage == Stage::Complete => Poll::Ready(None),
-            None => recording.read(cx),
-        };
-        if polled.is_pending() {
-            recording.waiting = Some(cx.waker().clone());
-        }
-        drop(recording);
-        wake(relieved);
-        if let Poll::Ready(Some(Ok(frame))) = &polled {
-            self.note(frame);
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        let recording = lock(&self.tape.0);
-        // One that is to break has not ended.
-        let may_read = self.attempt == recording.newest || self.attempt == recording.reader;
-        let is_at_end = match recording.stage {
-            Stage::Lost => http_body::Body::is_end_stream(&recording.source),
-            _ => recording.is_complete() && self.recorded(&recording).is_none(),
-        };
-        may_read && is_at_end
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.size
-    }
-}
-
-impl Drop for Reel {
-    fn drop(&mut self) {
-        let mut recording = lock(&self.tape.0);
-        // It was never sent: the one before goes on.
-        if self.attempt == recording.newest && self.attempt != recording.reader {
-            recording.newest = recording.reader;
-            let waiting = recording.waiting.take();
-            drop(recording);
-            wake(waiting);
-        }
-    }
-}
-
-/// Wakes whoever waited; never under the lock, as that may drop a body that wants it.
-fn wake(waiting: Option<Waker>) {
-    if let Some(waker) = waiting {
-        waker.wake();
-    }
-}
-
-/// Somebody still reads the body of an attempt that another one has followed.
-#[derive(Debug)]
-struct Superseded;
-
-impl fmt::Display for Superseded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a further attempt has taken this body over")
-    }
-}
-
-impl Error for Superseded {}
