@@ -39,7 +39,8 @@
 //! | [`breaker`] | `breaker` (default) | stops calling a dependency that fails |
 //! | [`health`] | `health` | startup, readiness, liveness; dependency checks and heartbeats |
 //! | [`shutdown`] | `shutdown` | takes a service out of traffic without dropping what it has begun |
-//! | [`web`] | `http` | HTTP layers over one [`Body`]: probes, error boundary, drain gate, body limit, request id |
+//! | [`web`] | `http` | HTTP layers over one [`Body`]: probes, error boundary, drain gate, body limit, request id; HTTP faces of the policies (with `reqwest` the retry of its client) |
+//! | [`grpc`] | `grpc` | the retry of gRPC methods that are declared to be idempotent |
 //! | [`telemetry`] | `metrics` | counters and states of policies to the `metrics` facade |
 //! | [`App`], [`run`] | `app` | the assembly: server, admin plane, settings, signals, logs |
 //! | [`clock`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
@@ -68,6 +69,8 @@ mod policy;
 mod admin;
 #[cfg(feature = "app")]
 mod assembly;
+#[cfg(feature = "grpc")]
+pub mod grpc;
 #[cfg(feature = "health")]
 pub mod health;
 #[cfg(feature = "app")]

@@ -17,7 +17,8 @@ const RULE: &[(&str, &[&str])] = &[
     ("shutdown", &["base"]),
     ("telemetry", &["base"]),
     ("web", &["base", "policy", "health", "shutdown"]),
-    ("grpc", &["base", "policy", "health", "shutdown"]),
+    // `web`, because gRPC is HTTP: its requests are kept and sent again as any other.
+    ("grpc", &["base", "policy", "health", "shutdown", "web"]),
     ("server", &["base", "policy", "health", "shutdown", "web"]),
     ("client", &["base", "policy", "health", "shutdown", "web"]),
     ("worker", &["base", "policy", "health", "shutdown", "web"]),

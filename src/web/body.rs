@@ -95,6 +95,11 @@ impl Body {
         }
     }
 
+    /// Takes a body that may have ended, and says of its size and its end what that one says.
+    pub(crate) fn stream(body: impl http_body::Body<Data = Bytes, Error = BoxError> + Send + 'static) -> Self {
+        Self::from_source(Source::Stream(Box::pin(body)))
+    }
+
     const fn from_source(source: Source) -> Self {
         Self {
             source,
@@ -103,6 +108,22 @@ impl Body {
             deadline: None,
             catches_panics: false,
         }
+    }
+
+    /// Returns another one with the same content, unless pieces have to be waited for or somebody rides on it.
+    pub(crate) fn copy(&self) -> Option<Self> {
+        let source = match &self.source {
+            Source::Empty => Source::Empty,
+            Source::Whole(bytes) => Source::Whole(bytes.clone()),
+            Source::Stream(_) => return None,
+        };
+        self.riders.is_empty().then(|| Self {
+            source,
+            riders: Vec::new(),
+            span: self.span.clone(),
+            deadline: self.deadline,
+            catches_panics: self.catches_panics,
+        })
     }
 
     /// Returns whether pieces may still have to be waited for.

@@ -16,6 +16,8 @@ mod probe_query;
 mod probes;
 mod problem;
 mod request_id;
+#[cfg(feature = "retry")]
+pub(crate) mod retry;
 mod service;
 mod shutdown_layer;
 #[cfg(feature = "timeout")]
@@ -37,6 +39,10 @@ pub use peer::PeerAddr;
 pub(crate) use peer::Scheme;
 pub use problem::{problem, refused, status_of};
 pub use request_id::{InvalidRequestId, RequestId, RequestIdFuture, RequestIdLayer, RequestIdService, X_REQUEST_ID};
+#[cfg(feature = "retry")]
+pub use retry::{HttpKept, HttpReplay, RetryByStatus, X_REQUEST_ATTEMPT};
+#[cfg(feature = "reqwest")]
+pub use retry::{ReqwestKept, ReqwestReplay};
 pub use service::HttpService;
 pub use shutdown_layer::{ShutdownFuture, ShutdownLayer, ShutdownService};
 #[cfg(feature = "timeout")]

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "every test binary uses some of it")]
 
+pub mod retry;
 pub mod sink;
+pub mod wire;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;

@@ -102,6 +102,8 @@ mod tests;
 #[cfg(feature = "backoff")]
 mod unmaintained;
 
+#[cfg(feature = "http")]
+pub(crate) use appraise::of_refusal;
 pub use appraise::{Appraisal, Appraise, ByOutcome};
 pub use backoff::{Backoff, Jitter};
 pub use config::RetryConfig;

@@ -1,0 +1,15 @@
+//! What gRPC adds to the HTTP faces of the policies: its own status, its own proof, its own headers.
+//!
+//! The layers stand below a gRPC client's codec, where its calls are HTTP requests, as with any tower transport.
+
+mod code;
+#[cfg(feature = "retry")]
+mod methods;
+#[cfg(feature = "retry")]
+mod retry;
+
+pub use code::Code;
+#[cfg(feature = "retry")]
+pub use methods::IdempotentMethods;
+#[cfg(feature = "retry")]
+pub use retry::{GRPC_PREVIOUS_RPC_ATTEMPTS, GrpcReplay, RetryByGrpcStatus};
