@@ -144,7 +144,7 @@ async fn callers_without_patience_do_not_open_the_circuit() {
         .layer(timeout.layer())
         .service(service_fn(|()| pending::<Result<(), io::Error>>()));
     for _ in 0..5 {
-        let hurried = Deadline::after(std::time::Duration::from_millis(1)).scope(hanging.clone().oneshot(()));
+        let hurried = Deadline::after(Duration::from_millis(1)).scope(hanging.clone().oneshot(()));
         hurried.await.unwrap_err();
     }
     assert_eq!((state(&breaker), counter(&breaker, "ignored")), (State::Closed, 5));

@@ -24,13 +24,12 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::LazyLock;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
-use tokio::time::Sleep;
 
-use super::clock::{Clock, later, nanos_of, sleep_until};
+use super::clock::{Clock, later, nanos_of};
 
 /// A point in time after which nobody waits for the result any more.
 ///
@@ -111,7 +110,7 @@ thread_local!(static WITHIN: Cell<u64> = const { Cell::new(NEVER) });
 
 /// A deadline of which a part may begin only when somebody asks, so that work which never waits reads no clock.
 #[derive(Clone, Copy, Debug)]
-struct Horizon {
+pub(super) struct Horizon {
     /// As in a [`Deadline`].
     at: u64,
     /// Nanoseconds from when somebody asks.
@@ -120,7 +119,7 @@ struct Horizon {
 
 impl Horizon {
     #[inline]
-    fn new(at: Option<Deadline>, within: Option<Duration>) -> Self {
+    pub(super) fn new(at: Option<Deadline>, within: Option<Duration>) -> Self {
         Self {
             at: at.map_or(NEVER, |at| at.0),
             within: within.map_or(NEVER, nanos_of),
@@ -149,7 +148,7 @@ impl Horizon {
     }
 
     /// Fixes what has not begun yet.
-    fn resolve(&mut self) -> Option<Deadline> {
+    pub(super) fn resolve(&mut self) -> Option<Deadline> {
         if self.within != NEVER {
             self.at = self.at.min(Deadline::after(Duration::from_nanos(self.within)).0);
             self.within = NEVER;
@@ -157,9 +156,21 @@ impl Horizon {
         self.deadline()
     }
 
+    /// Lowers it by a deadline that others have set.
+    pub(super) fn lower(&mut self, other: Option<Deadline>) {
+        self.at = self.at.min(other.map_or(NEVER, |other| other.0));
+    }
+
+    /// Returns whether work that begins now comes too late, by its own deadline or by the task's.
+    #[inline]
+    pub(super) fn is_too_late(self) -> bool {
+        let at = self.at.min(AT.get());
+        at != NEVER && Deadline(at).has_passed()
+    }
+
     /// Makes this the task's until the guard is dropped, lowered by what was the task's before.
     #[inline]
-    fn enter(&mut self) -> Entered<'_> {
+    pub(super) fn enter(&mut self) -> Entered<'_> {
         let outer = Self::current();
         let lowered = Self {
             at: self.at.min(outer.at),
@@ -171,7 +182,7 @@ impl Horizon {
 }
 
 /// Puts things back as they were when it is dropped.
-struct Entered<'a> {
+pub(super) struct Entered<'a> {
     own: &'a mut Horizon,
     outer: Horizon,
 }
@@ -202,92 +213,5 @@ impl<F: Future> Future for Scope<F> {
         let this = self.project();
         let _entered = this.horizon.enter();
         this.future.poll(cx)
-    }
-}
-
-/// Why a future was ended before its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Late {
-    /// Its own limit passed.
-    Elapsed,
-    /// The deadline that it found passed.
-    Passed,
-}
-
-pin_project! {
-    /// A future under a limit of its own and under the deadline that it finds, whichever comes first.
-    ///
-    /// The limit begins with the first poll that has to wait, or when somebody inside asks for the deadline.
-    pub(crate) struct Within<F> {
-        #[pin]
-        future: Option<F>,
-        #[pin]
-        timer: Option<Sleep>,
-        horizon: Horizon,
-        given: Option<Deadline>,
-        late: Late,
-    }
-}
-
-impl<F> Within<F> {
-    /// Puts what `start` makes under `limit`, and under a deadline that came with the request.
-    ///
-    /// Nothing is started when the deadline has passed already.
-    #[inline]
-    pub(crate) fn start(limit: Option<Duration>, given: Option<Deadline>, start: impl FnOnce() -> F) -> Self {
-        let mut horizon = Horizon::new(given, limit);
-        let found = horizon.at.min(AT.get());
-        let future = (found == NEVER || !Deadline(found).has_passed()).then(|| {
-            // What is begun at once may ask for the deadline, too.
-            let _entered = horizon.enter();
-            start()
-        });
-        Self {
-            future,
-            timer: None,
-            horizon,
-            given,
-            late: Late::Passed,
-        }
-    }
-}
-
-impl<F> Within<F> {
-    /// Polls what it holds by `poll`.
-    #[inline]
-    pub(crate) fn poll_with<T>(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(Pin<&mut F>, &mut Context<'_>) -> Poll<T>,
-    ) -> Poll<Result<T, Late>> {
-        let mut this = self.project();
-        let Some(future) = this.future.as_mut().as_pin_mut() else {
-            return Poll::Ready(Err(Late::Passed));
-        };
-        let polled = {
-            let _entered = this.horizon.enter();
-            poll(future, cx)
-        };
-        if let Poll::Ready(output) = polled {
-            return Poll::Ready(Ok(output));
-        }
-        if this.timer.is_none() {
-            let found = Horizon::new(Deadline::current().into_iter().chain(*this.given).min(), None);
-            this.horizon.at = this.horizon.at.min(found.at);
-            let Some(end) = this.horizon.resolve() else {
-                return Poll::Pending;
-            };
-            if end.0 < found.at {
-                *this.late = Late::Elapsed;
-            }
-            this.timer.set(Some(sleep_until(end.instant())));
-        }
-        if let Some(timer) = this.timer.as_mut().as_pin_mut() {
-            // A future that uses up its task's budget on every poll would otherwise keep the timer from ever running.
-            ready!(std::pin::pin!(tokio::task::unconstrained(timer)).poll(cx));
-        }
-        // What it holds is given back now, and not when somebody drops this.
-        this.future.set(None);
-        Poll::Ready(Err(*this.late))
     }
 }

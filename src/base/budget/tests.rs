@@ -17,7 +17,7 @@ fn source(config: &BudgetConfig) -> (Source, ManualClock) {
     let manual = ManualClock::default();
     let builder = Budget::builder("payments").clock(Clock::from(manual.clone()));
     let builder = builder.share(config.share).floor(config.floor).reserve(config.reserve);
-    (builder.build().unwrap().source(), manual)
+    (builder.build().expect("the share is in range").source(), manual)
 }
 
 fn draws(source: &Source) -> u32 {

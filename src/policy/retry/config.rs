@@ -14,7 +14,7 @@ pub struct RetryConfig {
     /// How long to wait before each further one. Default 50 ms, doubling up to 1 s, with full jitter.
     pub backoff: Backoff,
     /// From the call to the end of the last attempt, waits included; from 1 ms to 24 h. Default 5 s; `None` leaves it to
-    /// the deadline that a caller has set.
+    /// the deadline that a caller has set; without one, a single wait is still shorter than 24 h.
     pub total: Option<Duration>,
 }
 
@@ -29,7 +29,7 @@ impl Default for RetryConfig {
 }
 
 const ATTEMPTS: RangeInclusive<u32> = 1..=100;
-const TOTAL: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
+pub(super) const TOTAL: RangeInclusive<Duration> = Duration::from_millis(1)..=Duration::from_secs(24 * 60 * 60);
 
 impl Validate for RetryConfig {
     fn validate(&self, name: &str) -> Vec<InvalidSetting> {

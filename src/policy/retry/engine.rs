@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::appraise::Appraisal;
 use super::backoff::Sequence;
-use super::config::RetryConfig;
+use super::config::{RetryConfig, TOTAL};
 use crate::base::attempt::Attempt;
 
 /// How far one request has come.
@@ -45,13 +45,23 @@ impl Progress {
         if self.attempt.number() >= config.attempts {
             return Err(Stop::Exhausted);
         }
-        let delay = self.sequence.next(&config.backoff, chance).ok_or(Stop::Exhausted)?;
         let wait = match appraisal {
-            Appraisal::AgainAfter(least) => least.saturating_add(delay),
-            Appraisal::AgainIn(exact) => exact,
-            _ => delay,
+            Appraisal::AgainIn(exact) => {
+                // Whoever names the time begins anew (gRFC A6).
+                self.sequence = Sequence::default();
+                exact
+            }
+            _ => {
+                let delay = self.sequence.next(&config.backoff, chance).ok_or(Stop::Exhausted)?;
+                let least = match appraisal {
+                    Appraisal::AgainAfter(least) => least,
+                    _ => Duration::ZERO,
+                };
+                least.saturating_add(delay)
+            }
         };
-        if remaining.is_some_and(|remaining| wait >= remaining) {
+        // Nobody who is told to come back in a year is to wait for it, whatever he has left open.
+        if wait >= remaining.unwrap_or(*TOTAL.end()) {
             return Err(Stop::OutOfTime);
         }
         Ok(wait)

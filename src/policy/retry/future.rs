@@ -14,13 +14,14 @@ use super::layer::Rules;
 use super::service::Origin;
 use crate::base::attempt::Attempt;
 use crate::base::clock::sleep;
-use crate::base::deadline::{Deadline, Within};
+use crate::base::deadline::Deadline;
 use crate::base::error::BoxError;
 use crate::base::ready;
 use crate::base::refusal::{Guarded, Refusal};
 use crate::base::replay::Replay;
 use crate::base::stripe::Lane;
 use crate::base::sync::lock;
+use crate::base::within::Within;
 
 /// What the requests of one handle or layer share.
 pub(super) trait HasRules {
@@ -32,8 +33,8 @@ trait Maker<F: Future, P, X> {
     type End;
 
     fn end(output: F::Output) -> Self::End;
-    fn appraise(&self, end: &Self::End) -> Appraisal;
-    fn prepare(&mut self, attempt: Attempt) -> Option<P>;
+    fn appraise(&self, shared: &X, end: &Self::End) -> Appraisal;
+    fn prepare(&mut self, shared: &X, attempt: Attempt) -> Option<P>;
     fn start(&mut self, shared: &X, prepared: P) -> F;
 }
 
@@ -66,11 +67,11 @@ impl<F: Future, P, M> Attempts<F, P, M> {
             match this.state.as_mut().project() {
                 StateProj::Running { attempt } => {
                     let end = M::end(ready!(this.progress.attempt.run(|| attempt.poll(cx))));
-                    let appraisal = this.maker.appraise(&end);
+                    let appraisal = this.maker.appraise(shared, &end);
                     if appraisal == Appraisal::Final {
                         return Poll::Ready(end);
                     }
-                    let prepare = |attempt| this.maker.prepare(attempt);
+                    let prepare = |attempt| this.maker.prepare(shared, attempt);
                     let Some((wait, prepared)) = shared.rules().next(this.progress, appraisal, prepare) else {
                         return Poll::Ready(end);
                     };
@@ -114,10 +115,10 @@ pin_project! {
 
 impl<F: Future, P, M: Maker<F, P, X>, X: HasRules> Retried<F, P, M, X> {
     #[inline]
-    fn start(shared: Lane<X>, given: Option<Deadline>, start: impl FnOnce() -> (F, M)) -> Self {
+    fn start(shared: Lane<X>, given: Option<Deadline>, start: impl FnOnce(&X) -> (F, M)) -> Self {
         let limit = shared.rules().begin();
         let within = Within::start(limit, given, || {
-            let (attempt, maker) = Attempt::FIRST.run(start);
+            let (attempt, maker) = Attempt::FIRST.run(|| start(&shared));
             Attempts {
                 state: State::Running { attempt },
                 maker,
@@ -143,20 +144,18 @@ impl<F: Future, P, M: Maker<F, P, X>, X: HasRules> Retried<F, P, M, X> {
 }
 
 /// Calls a tower service again.
-struct Calls<R, A, K, Req> {
-    replay: R,
-    appraise: A,
+struct Calls<K, Req> {
     kept: Option<K>,
     request: PhantomData<fn(Req)>,
 }
 
-impl<S> HasRules for Origin<S> {
+impl<S, R, A> HasRules for Origin<S, R, A> {
     fn rules(&self) -> &Rules {
         self.retry.rules()
     }
 }
 
-impl<S, R, A, Req> Maker<ready::Call<S, R::Sent>, R::Sent, Origin<S>> for Calls<R, A, R::Kept, Req>
+impl<S, R, A, Req> Maker<ready::Call<S, R::Sent>, R::Sent, Origin<S, R, A>> for Calls<R::Kept, Req>
 where
     S: Service<R::Sent, Error: Into<BoxError>> + Clone,
     R: Replay<Req>,
@@ -169,15 +168,15 @@ where
     }
 
     #[inline]
-    fn appraise(&self, end: &Self::End) -> Appraisal {
-        self.appraise.appraise(end.as_ref())
+    fn appraise(&self, origin: &Origin<S, R, A>, end: &Self::End) -> Appraisal {
+        origin.appraise.appraise(end.as_ref())
     }
 
-    fn prepare(&mut self, attempt: Attempt) -> Option<R::Sent> {
-        self.replay.again(self.kept.as_mut()?, attempt)
+    fn prepare(&mut self, origin: &Origin<S, R, A>, attempt: Attempt) -> Option<R::Sent> {
+        origin.replay.again(self.kept.as_mut()?, attempt)
     }
 
-    fn start(&mut self, origin: &Origin<S>, request: R::Sent) -> ready::Call<S, R::Sent> {
+    fn start(&mut self, origin: &Origin<S, R, A>, request: R::Sent) -> ready::Call<S, R::Sent> {
         let service = lock(&origin.service).clone();
         ready::Call::of(service, request)
     }
@@ -191,7 +190,7 @@ pin_project! {
         R: Replay<Req>,
     {
         #[pin]
-        retried: Retried<ready::Call<S, R::Sent>, R::Sent, Calls<R, A, R::Kept, Req>, Origin<S>>,
+        retried: Retried<ready::Call<S, R::Sent>, R::Sent, Calls<R::Kept, Req>, Origin<S, R, A>>,
     }
 }
 
@@ -202,13 +201,11 @@ where
     A: Appraise<S::Response, BoxError>,
 {
     #[inline]
-    pub(super) fn new(service: &mut S, origin: Lane<Origin<S>>, replay: R, appraise: A, request: Req) -> Self {
-        let given = replay.deadline(&request);
-        let retried = Retried::start(origin, given, || {
-            let (sent, kept) = replay.begin(request);
+    pub(super) fn new(service: &mut S, origin: Lane<Origin<S, R, A>>, request: Req) -> Self {
+        let given = origin.replay.deadline(&request);
+        let retried = Retried::start(origin, given, |origin| {
+            let (sent, kept) = origin.replay.begin(request);
             let maker = Calls {
-                replay,
-                appraise,
                 kept,
                 request: PhantomData,
             };
@@ -258,11 +255,11 @@ where
     }
 
     #[inline]
-    fn appraise(&self, end: &Result<T, E>) -> Appraisal {
+    fn appraise(&self, _: &Rules, end: &Result<T, E>) -> Appraisal {
         self.appraise.appraise(end.as_ref())
     }
 
-    fn prepare(&mut self, _: Attempt) -> Option<()> {
+    fn prepare(&mut self, _: &Rules, _: Attempt) -> Option<()> {
         Some(())
     }
 
@@ -288,7 +285,7 @@ where
 {
     #[inline]
     pub(super) fn new(rules: Lane<Rules>, mut operation: O, appraise: A) -> Self {
-        let retried = Retried::start(rules, None, || {
+        let retried = Retried::start(rules, None, |_| {
             let attempt = operation();
             (attempt, Operations { operation, appraise })
         });

@@ -15,7 +15,7 @@ use super::service::RetryService;
 use crate::base::Counter;
 use crate::base::attempt::Attempt;
 use crate::base::budget::{Budget, Source};
-use crate::base::deadline::{Deadline, Late};
+use crate::base::deadline::Deadline;
 use crate::base::error::InvalidSettings;
 use crate::base::events::{Change, EventSink, Events};
 use crate::base::inventory::{Describe, Entry};
@@ -26,6 +26,7 @@ use crate::base::refusal::{Part, Reason, Refusal};
 use crate::base::replay::Cloned;
 use crate::base::stripe::{self, MOST_STRIPES, Striped};
 use crate::base::ticks::nanos_of;
+use crate::base::within::Late;
 
 const KIND: &str = "retry";
 

@@ -14,30 +14,39 @@ use crate::base::sync::Mutex;
 ///
 /// It is always ready: each attempt waits for the inner service in the future, on a clone of its own but for the first,
 /// so that none holds a place that another one waits for.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct RetryService<S, R, A> {
     inner: S,
-    origin: Striped<Origin<S>>,
-    replay: R,
-    appraise: A,
+    origin: Striped<Origin<S, R, A>>,
 }
 
 /// What further attempts are made of. A clone of the service for each call would cost every call what few need.
 #[derive(Debug)]
-pub(super) struct Origin<S> {
+pub(super) struct Origin<S, R, A> {
     pub(super) retry: Retry,
+    pub(super) replay: R,
+    pub(super) appraise: A,
     pub(super) service: Mutex<S>,
 }
 
 impl<S: Clone, R, A> RetryService<S, R, A> {
     pub(super) fn new(inner: S, retry: Retry, replay: R, appraise: A) -> Self {
-        let service = Mutex::new(inner.clone());
-        let origin = Striped::new(Origin { retry, service }, stripe::count(MOST_STRIPES));
-        Self {
-            inner,
-            origin,
+        let origin = Origin {
+            retry,
             replay,
             appraise,
+            service: Mutex::new(inner.clone()),
+        };
+        let origin = Striped::new(origin, stripe::count(MOST_STRIPES));
+        Self { inner, origin }
+    }
+}
+
+impl<S: Clone, R, A> Clone for RetryService<S, R, A> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            origin: self.origin.clone(),
         }
     }
 }
@@ -45,8 +54,8 @@ impl<S: Clone, R, A> RetryService<S, R, A> {
 impl<S, R, A, Req> Service<Req> for RetryService<S, R, A>
 where
     S: Service<R::Sent, Error: Into<BoxError>> + Clone,
-    R: Replay<Req> + Clone,
-    A: Appraise<S::Response, BoxError> + Clone,
+    R: Replay<Req>,
+    A: Appraise<S::Response, BoxError>,
 {
     type Response = S::Response;
     type Error = BoxError;
@@ -58,12 +67,6 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        ResponseFuture::new(
-            &mut self.inner,
-            self.origin.lane(),
-            self.replay.clone(),
-            self.appraise.clone(),
-            request,
-        )
+        ResponseFuture::new(&mut self.inner, self.origin.lane(), request)
     }
 }

@@ -126,6 +126,7 @@ proptest! {
             total: None,
         };
         let mut progress = Progress::new();
+        let mut drawn = 0;
         for (made, (kind, hint, remaining)) in (1..).zip(appraisals) {
             let (hint, remaining) = (Duration::from_millis(hint), remaining.map(Duration::from_millis));
             let appraisal = [
@@ -134,7 +135,8 @@ proptest! {
                 Appraisal::AgainAfter(hint),
                 Appraisal::AgainIn(hint),
             ][usize::from(kind)];
-            let wait = [Duration::MAX, 10 * MS * made, 10 * MS * made + hint, hint][usize::from(kind)];
+            drawn = if kind == 3 { 0 } else { drawn + 1 };
+            let wait = [Duration::MAX, 10 * MS * drawn, 10 * MS * drawn + hint, hint][usize::from(kind)];
             let in_time = remaining.is_none_or(|remaining| wait < remaining);
             let expected = match (kind, made >= attempts, in_time) {
                 (0, ..) => Err(Stop::Final),
@@ -148,6 +150,23 @@ proptest! {
             }
             progress.attempt = progress.attempt.next();
         }
+    }
+}
+
+#[test]
+fn nobody_waits_for_a_year_because_he_was_told_to() {
+    let config = RetryConfig {
+        total: None,
+        ..RetryConfig::default()
+    };
+    let year = Duration::from_secs(365 * 24 * 3600);
+    for appraisal in [
+        Appraisal::AgainIn(year),
+        Appraisal::AgainAfter(year),
+        Appraisal::AgainAfter(Duration::MAX),
+    ] {
+        let decided = Progress::new().decide(appraisal, &config, 0.5, None);
+        assert_eq!(decided, Err(Stop::OutOfTime), "{appraisal:?}");
     }
 }
 

@@ -8,11 +8,12 @@ use tower_service::Service;
 
 use super::error::Elapsed;
 use super::layer::Shared;
-use crate::base::deadline::{Deadline, Late, Within};
+use crate::base::deadline::Deadline;
 use crate::base::error::BoxError;
 use crate::base::ready;
 use crate::base::refusal::{Guarded, Part, Reason, Refusal};
 use crate::base::stripe::Lane;
+use crate::base::within::{Late, Within};
 
 pin_project! {
     /// A future under a limit, and under the deadline that it finds.
