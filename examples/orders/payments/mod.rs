@@ -1,4 +1,7 @@
-//! The client of `payments`: a pooled HTTP client under a timeout, behind a circuit breaker.
+//! The client of `payments`: a pooled HTTP client that tries again, behind a circuit breaker and under timeouts.
+//!
+//! All of it, the waits too, happens within what is left of the order's own deadline, and `payments` is told how long
+//! that is.
 
 pub mod upstream;
 
@@ -13,8 +16,12 @@ use hyper_util::rt::TokioExecutor;
 use seaworthy::breaker::CircuitBreaker;
 use seaworthy::events::EventSink;
 use seaworthy::inventory::Inventory;
+use seaworthy::retry::{Retry, RetryService};
 use seaworthy::timeout::Timeout;
-use seaworthy::web::{ByStatus, HttpCircuitBreakerService, HttpTimeoutService, RequestId, X_REQUEST_ID};
+use seaworthy::web::{
+    ByStatus, HttpCircuitBreakerService, HttpReplay, HttpTimeoutService, RequestId, RetryByStatus, SendDeadlineLayer,
+    SendDeadlineService, X_REQUEST_ID,
+};
 use seaworthy::{Body, BoxError, Guarded};
 use tower::{Layer, Service, ServiceExt};
 
@@ -22,13 +29,18 @@ use crate::api::{Order, guarded};
 
 #[derive(Clone)]
 pub struct Payments {
-    client: HttpCircuitBreakerService<Direct, ByStatus>,
+    client: Guards,
     /// Without the breaker: a check asks the dependency, and not what we think of it.
     direct: Direct,
     base: String,
 }
 
-type Direct = HttpTimeoutService<Client<HttpConnector, Body>>;
+/// From outside: what one order may cost, what each attempt tells about `payments`, how long it may take.
+type Guards = RetryService<HttpCircuitBreakerService<Direct, ByStatus>, HttpReplay, RetryByStatus>;
+type Direct = HttpTimeoutService<SendDeadlineService<Client<HttpConnector, Body>>>;
+
+/// Three attempts of this fit into the two seconds that an order has.
+const ATTEMPT: Duration = Duration::from_millis(500);
 
 /// `payments` answered, but did not agree; or it could not be reached.
 #[derive(Debug)]
@@ -45,20 +57,24 @@ impl std::error::Error for PaymentError {}
 impl Payments {
     /// Enters its policies into `inventory`; their changes go to `events`.
     pub fn new(url: &Uri, inventory: &Inventory, events: impl EventSink) -> Result<Self, BoxError> {
-        let limit = Duration::from_millis(1500);
-        let timeout = Timeout::builder("payments").limit(limit).body_total(limit).build()?;
-        // A shop of this size does not place 20 orders in 30 s, which is the default.
+        let retry = Retry::builder("payments").build()?;
+        // A shop of this size does not make 20 calls in 30 s, which is the default.
         let breaker = CircuitBreaker::builder("payments")
-            .minimum_calls(5)
+            .minimum_calls(10)
             .events(events)
             .build()?;
-        let direct = timeout
-            .http_layer()
-            .layer(Client::builder(TokioExecutor::new()).build_http());
+        let timeout = Timeout::builder("payments")
+            .limit(ATTEMPT)
+            .body_total(ATTEMPT)
+            .build()?;
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let direct = timeout.http_layer().layer(SendDeadlineLayer::new().layer(client));
+        let guarded = breaker.http_layer().layer(direct.clone());
+        inventory.add(retry.clone());
+        inventory.add(breaker);
         inventory.add(timeout);
-        inventory.add(breaker.clone());
         Ok(Self {
-            client: breaker.http_layer().layer(direct.clone()),
+            client: retry.http_layer().layer(guarded),
             direct,
             base: url.to_string().trim_end_matches('/').to_owned(),
         })
@@ -70,6 +86,8 @@ impl Payments {
             .method(Method::POST)
             .uri(format!("{}/charges", self.base))
             .header(X_REQUEST_ID, id.as_str())
+            // `payments` charges once, however often it is asked with this key.
+            .header("idempotency-key", format!("\"{id}\""))
             .body(Body::from(body));
         send(self.client.clone(), request.map_err(|error| guarded(error.into()))?).await
     }
