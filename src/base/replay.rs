@@ -44,6 +44,15 @@ pub trait Replay<Req> {
     /// What was sent before must not be used any more, as it may share a body with this one.
     fn again(&self, kept: &mut Self::Kept, attempt: Attempt) -> Option<Self::Sent>;
 
+    /// Makes a request that may be under way at the same time as what was sent before; `None` if that cannot be.
+    ///
+    /// A [hedge](crate::hedge) sends nothing else. Default `None`: what [`again`](Self::again) makes may share a body with
+    /// what was sent before.
+    fn concurrent(&self, kept: &mut Self::Kept, attempt: Attempt) -> Option<Self::Sent> {
+        let _ = (kept, attempt);
+        None
+    }
+
     /// Returns the deadline that came with the request.
     fn deadline(&self, request: &Req) -> Option<Deadline> {
         let _ = request;
@@ -65,6 +74,10 @@ impl<Req: Idempotent + Clone> Replay<Req> for Cloned {
     }
 
     fn again(&self, kept: &mut Req, _: Attempt) -> Option<Req> {
+        Some(kept.clone())
+    }
+
+    fn concurrent(&self, kept: &mut Req, _: Attempt) -> Option<Req> {
         Some(kept.clone())
     }
 }

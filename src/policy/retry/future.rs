@@ -10,17 +10,15 @@ use tower_service::Service;
 
 use super::appraise::{Appraisal, Appraise};
 use super::engine::Progress;
-use super::layer::Rules;
-use super::service::Origin;
+use super::layer::{Retry, Rules};
 use crate::base::attempt::Attempt;
 use crate::base::clock::sleep;
 use crate::base::deadline::{Deadline, Within};
 use crate::base::error::BoxError;
-use crate::base::ready;
+use crate::base::ready::{self, Origin};
 use crate::base::refusal::{Guarded, Refusal};
 use crate::base::replay::Replay;
 use crate::base::stripe::Lane;
-use crate::base::sync::lock;
 
 /// What the requests of one handle or layer share.
 pub(super) trait HasRules {
@@ -150,13 +148,13 @@ struct Calls<R, A, K, Req> {
     request: PhantomData<fn(Req)>,
 }
 
-impl<S> HasRules for Origin<S> {
+impl<S> HasRules for Origin<Retry, S> {
     fn rules(&self) -> &Rules {
-        self.retry.rules()
+        self.handle.rules()
     }
 }
 
-impl<S, R, A, Req> Maker<ready::Call<S, R::Sent>, R::Sent, Origin<S>> for Calls<R, A, R::Kept, Req>
+impl<S, R, A, Req> Maker<ready::Call<S, R::Sent>, R::Sent, Origin<Retry, S>> for Calls<R, A, R::Kept, Req>
 where
     S: Service<R::Sent, Error: Into<BoxError>> + Clone,
     R: Replay<Req>,
@@ -177,9 +175,8 @@ where
         self.replay.again(self.kept.as_mut()?, attempt)
     }
 
-    fn start(&mut self, origin: &Origin<S>, request: R::Sent) -> ready::Call<S, R::Sent> {
-        let service = lock(&origin.service).clone();
-        ready::Call::of(service, request)
+    fn start(&mut self, origin: &Origin<Retry, S>, request: R::Sent) -> ready::Call<S, R::Sent> {
+        ready::Call::of(origin.service(), request)
     }
 }
 
@@ -191,7 +188,7 @@ pin_project! {
         R: Replay<Req>,
     {
         #[pin]
-        retried: Retried<ready::Call<S, R::Sent>, R::Sent, Calls<R, A, R::Kept, Req>, Origin<S>>,
+        retried: Retried<ready::Call<S, R::Sent>, R::Sent, Calls<R, A, R::Kept, Req>, Origin<Retry, S>>,
     }
 }
 
@@ -202,7 +199,7 @@ where
     A: Appraise<S::Response, BoxError>,
 {
     #[inline]
-    pub(super) fn new(service: &mut S, origin: Lane<Origin<S>>, replay: R, appraise: A, request: Req) -> Self {
+    pub(super) fn new(service: &mut S, origin: Lane<Origin<Retry, S>>, replay: R, appraise: A, request: Req) -> Self {
         let given = replay.deadline(&request);
         let retried = Retried::start(origin, given, || {
             let (sent, kept) = replay.begin(request);

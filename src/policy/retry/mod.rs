@@ -13,4 +13,3 @@ pub use config::RetryConfig;
 pub use future::{Call, ResponseFuture};
 pub use layer::{Retry, RetryBuilder, RetryLayer};
 pub use service::RetryService;
-

@@ -6,9 +6,9 @@ use super::appraise::Appraise;
 use super::future::ResponseFuture;
 use super::layer::Retry;
 use crate::base::error::BoxError;
+use crate::base::ready::Origin;
 use crate::base::replay::Replay;
-use crate::base::stripe::{self, MOST_STRIPES, Striped};
-use crate::base::sync::Mutex;
+use crate::base::stripe::Striped;
 
 /// The tower shell of a [`Retry`]; made by its [layer](Retry::layer).
 ///
@@ -17,25 +17,16 @@ use crate::base::sync::Mutex;
 #[derive(Clone, Debug)]
 pub struct RetryService<S, R, A> {
     inner: S,
-    origin: Striped<Origin<S>>,
+    origin: Striped<Origin<Retry, S>>,
     replay: R,
     appraise: A,
 }
 
-/// What further attempts are made of. A clone of the service for each call would cost every call what few need.
-#[derive(Debug)]
-pub(super) struct Origin<S> {
-    pub(super) retry: Retry,
-    pub(super) service: Mutex<S>,
-}
-
 impl<S: Clone, R, A> RetryService<S, R, A> {
     pub(super) fn new(inner: S, retry: Retry, replay: R, appraise: A) -> Self {
-        let service = Mutex::new(inner.clone());
-        let origin = Striped::new(Origin { retry, service }, stripe::count(MOST_STRIPES));
         Self {
+            origin: Origin::new(retry, &inner),
             inner,
-            origin,
             replay,
             appraise,
         }
