@@ -6,7 +6,7 @@ use super::latency::Latency;
 use crate::base::ticks::{Ticks, nanos_of};
 
 /// How long a percentile is used before it is looked for again: to add up all counts costs microseconds.
-pub(super) const REFRESH: Duration = Duration::from_millis(100);
+const REFRESH: Duration = Duration::from_millis(100);
 
 /// No delay is as long.
 const NONE: u64 = u64::MAX;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::config::{Delay, Percentile};
 use super::latency::{Latency, PART, PARTS};
-use super::pace::{Pace, REFRESH};
+use super::pace::Pace;
 use super::{Hedge, HedgeConfig};
 use crate::base::inventory::Describe;
 use crate::base::ticks::{Ticks, nanos_of};
