@@ -37,6 +37,7 @@
 //! |---|---|---|
 //! | [`timeout`] | `timeout` (default) | ends calls that take too long |
 //! | [`breaker`] | `breaker` (default) | stops calling a dependency that fails |
+//! | [`hedge`] | `hedge` (default) | asks a second time when the answer is late, and takes the first that comes |
 //! | [`health`] | `health` | startup, readiness, liveness; dependency checks and heartbeats |
 //! | [`shutdown`] | `shutdown` | takes a service out of traffic without dropping what it has begun |
 //! | [`web`] | `http` | HTTP layers over one [`Body`]: probes, error boundary, drain gate, body limit, request id; HTTP faces of the policies (with `reqwest` the retry of its client) |
@@ -93,6 +94,8 @@ pub use base::{attempt, budget, replay};
 pub use base::{clock, deadline, events, inventory, outcome, request};
 #[cfg(feature = "breaker")]
 pub use policy::breaker;
+#[cfg(feature = "hedge")]
+pub use policy::hedge;
 #[cfg(feature = "retry")]
 pub use policy::retry;
 #[cfg(feature = "timeout")]

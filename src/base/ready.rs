@@ -8,6 +8,34 @@ use std::task::{Context, Poll, Waker, ready};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+#[cfg(any(feature = "hedge", feature = "retry"))]
+use super::{
+    stripe::{self, MOST_STRIPES, Striped},
+    sync::{Mutex, lock},
+};
+
+/// What further attempts are made of. A clone of the service for each call would cost every call what few need.
+#[cfg(any(feature = "hedge", feature = "retry"))]
+#[derive(Debug)]
+pub(crate) struct Origin<H, S> {
+    pub(crate) handle: H,
+    service: Mutex<S>,
+}
+
+#[cfg(any(feature = "hedge", feature = "retry"))]
+impl<H, S: Clone> Origin<H, S> {
+    /// Keeps a clone of a service beside the handle of whoever calls it.
+    pub(crate) fn new(handle: H, service: &S) -> Striped<Self> {
+        let service = Mutex::new(service.clone());
+        Striped::new(Self { handle, service }, stripe::count(MOST_STRIPES))
+    }
+
+    /// Returns a service of one's own.
+    pub(crate) fn service(&self) -> S {
+        lock(&self.service).clone()
+    }
+}
+
 pin_project! {
     /// The wait for readiness and the call behind it.
     ///

@@ -44,7 +44,10 @@ pub trait Replay<Req> {
     /// What was sent before must not be used any more, as it may share a body with this one.
     fn again(&self, kept: &mut Self::Kept, attempt: Attempt) -> Option<Self::Sent>;
 
-    /// Makes a request that may be under way at the same time as what was sent before; `None` if that is impossible.
+    /// Makes a request that may be under way at the same time as what was sent before; `None` if that cannot be.
+    ///
+    /// A [hedge](crate::hedge) sends nothing else. Default `None`: what [`again`](Self::again) makes may share a body with
+    /// what was sent before.
     fn concurrent(&self, kept: &mut Self::Kept, attempt: Attempt) -> Option<Self::Sent> {
         let _ = (kept, attempt);
         None

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "breaker")]
 pub mod breaker;
+#[cfg(feature = "hedge")]
+pub mod hedge;
 #[cfg(feature = "retry")]
 pub mod retry;
 #[cfg(feature = "timeout")]

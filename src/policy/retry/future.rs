@@ -11,16 +11,15 @@ use tower_service::Service;
 use super::appraise::{Appraisal, Appraise};
 use super::engine::Progress;
 use super::layer::Rules;
-use super::service::Origin;
+use super::service::Terms;
 use crate::base::attempt::Attempt;
 use crate::base::clock::sleep;
 use crate::base::deadline::Deadline;
 use crate::base::error::BoxError;
-use crate::base::ready;
+use crate::base::ready::{self, Origin};
 use crate::base::refusal::{Guarded, Refusal};
 use crate::base::replay::Replay;
 use crate::base::stripe::Lane;
-use crate::base::sync::lock;
 use crate::base::within::Within;
 
 /// What the requests of one handle or layer share.
@@ -149,13 +148,13 @@ struct Calls<K, Req> {
     request: PhantomData<fn(Req)>,
 }
 
-impl<S, R, A> HasRules for Origin<S, R, A> {
+impl<S, R, A> HasRules for Origin<Terms<R, A>, S> {
     fn rules(&self) -> &Rules {
-        self.retry.rules()
+        self.handle.retry.rules()
     }
 }
 
-impl<S, R, A, Req> Maker<ready::Call<S, R::Sent>, R::Sent, Origin<S, R, A>> for Calls<R::Kept, Req>
+impl<S, R, A, Req> Maker<ready::Call<S, R::Sent>, R::Sent, Origin<Terms<R, A>, S>> for Calls<R::Kept, Req>
 where
     S: Service<R::Sent, Error: Into<BoxError>> + Clone,
     R: Replay<Req>,
@@ -168,17 +167,16 @@ where
     }
 
     #[inline]
-    fn appraise(&self, origin: &Origin<S, R, A>, end: &Self::End) -> Appraisal {
-        origin.appraise.appraise(end.as_ref())
+    fn appraise(&self, origin: &Origin<Terms<R, A>, S>, end: &Self::End) -> Appraisal {
+        origin.handle.appraise.appraise(end.as_ref())
     }
 
-    fn prepare(&mut self, origin: &Origin<S, R, A>, attempt: Attempt) -> Option<R::Sent> {
-        origin.replay.again(self.kept.as_mut()?, attempt)
+    fn prepare(&mut self, origin: &Origin<Terms<R, A>, S>, attempt: Attempt) -> Option<R::Sent> {
+        origin.handle.replay.again(self.kept.as_mut()?, attempt)
     }
 
-    fn start(&mut self, origin: &Origin<S, R, A>, request: R::Sent) -> ready::Call<S, R::Sent> {
-        let service = lock(&origin.service).clone();
-        ready::Call::of(service, request)
+    fn start(&mut self, origin: &Origin<Terms<R, A>, S>, request: R::Sent) -> ready::Call<S, R::Sent> {
+        ready::Call::of(origin.service(), request)
     }
 }
 
@@ -190,7 +188,7 @@ pin_project! {
         R: Replay<Req>,
     {
         #[pin]
-        retried: Retried<ready::Call<S, R::Sent>, R::Sent, Calls<R::Kept, Req>, Origin<S, R, A>>,
+        retried: Retried<ready::Call<S, R::Sent>, R::Sent, Calls<R::Kept, Req>, Origin<Terms<R, A>, S>>,
     }
 }
 
@@ -201,10 +199,10 @@ where
     A: Appraise<S::Response, BoxError>,
 {
     #[inline]
-    pub(super) fn new(service: &mut S, origin: Lane<Origin<S, R, A>>, request: Req) -> Self {
-        let given = origin.replay.deadline(&request);
+    pub(super) fn new(service: &mut S, origin: Lane<Origin<Terms<R, A>, S>>, request: Req) -> Self {
+        let given = origin.handle.replay.deadline(&request);
         let retried = Retried::start(origin, given, |origin| {
-            let (sent, kept) = origin.replay.begin(request);
+            let (sent, kept) = origin.handle.replay.begin(request);
             let maker = Calls {
                 kept,
                 request: PhantomData,

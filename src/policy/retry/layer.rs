@@ -11,7 +11,7 @@ use super::backoff::Backoff;
 use super::config::RetryConfig;
 use super::engine::{Progress, Stop};
 use super::future::Call;
-use super::service::RetryService;
+use super::service::{RetryService, Terms};
 use crate::base::Counter;
 use crate::base::attempt::Attempt;
 use crate::base::budget::{Budget, Source};
@@ -394,7 +394,12 @@ impl<S: Clone, R: Clone, A: Clone> Layer<S> for RetryLayer<R, A> {
     type Service = RetryService<S, R, A>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RetryService::new(inner, self.retry.clone(), self.replay.clone(), self.appraise.clone())
+        let terms = Terms {
+            retry: self.retry.clone(),
+            replay: self.replay.clone(),
+            appraise: self.appraise.clone(),
+        };
+        RetryService::new(inner, terms)
     }
 }
 

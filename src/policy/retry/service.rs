@@ -6,9 +6,9 @@ use super::appraise::Appraise;
 use super::future::ResponseFuture;
 use super::layer::Retry;
 use crate::base::error::BoxError;
+use crate::base::ready::Origin;
 use crate::base::replay::Replay;
-use crate::base::stripe::{self, MOST_STRIPES, Striped};
-use crate::base::sync::Mutex;
+use crate::base::stripe::Striped;
 
 /// The tower shell of a [`Retry`]; made by its [layer](Retry::layer).
 ///
@@ -17,28 +17,23 @@ use crate::base::sync::Mutex;
 #[derive(Debug)]
 pub struct RetryService<S, R, A> {
     inner: S,
-    origin: Striped<Origin<S, R, A>>,
+    origin: Striped<Origin<Terms<R, A>, S>>,
 }
 
-/// What further attempts are made of. A clone of the service for each call would cost every call what few need.
+/// By what all requests of one layer are tried again.
 #[derive(Debug)]
-pub(super) struct Origin<S, R, A> {
+pub(super) struct Terms<R, A> {
     pub(super) retry: Retry,
     pub(super) replay: R,
     pub(super) appraise: A,
-    pub(super) service: Mutex<S>,
 }
 
 impl<S: Clone, R, A> RetryService<S, R, A> {
-    pub(super) fn new(inner: S, retry: Retry, replay: R, appraise: A) -> Self {
-        let origin = Origin {
-            retry,
-            replay,
-            appraise,
-            service: Mutex::new(inner.clone()),
-        };
-        let origin = Striped::new(origin, stripe::count(MOST_STRIPES));
-        Self { inner, origin }
+    pub(super) fn new(inner: S, terms: Terms<R, A>) -> Self {
+        Self {
+            origin: Origin::new(terms, &inner),
+            inner,
+        }
     }
 }
 
