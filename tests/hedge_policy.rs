@@ -468,6 +468,39 @@ async fn a_budget_that_is_shared_with_a_retry_bounds_both_together() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_request_pays_once_into_a_budget_that_it_meets_twice() {
+    let shared = budget(0);
+    let hedge = Hedge::builder("payments")
+        .after(DELAY)
+        .budget(shared.clone())
+        .build()
+        .unwrap();
+    let retry = Retry::builder("payments").budget(shared.clone()).build().unwrap();
+    let service = retry.layer().layer(hedge.layer().layer(service_fn(async |_: Read| {
+        tokio::task::yield_now().await;
+        Ok::<_, io::Error>(())
+    })));
+    for _ in 0..10 {
+        service.clone().oneshot(Read).await.unwrap();
+    }
+    let other = retry.call_idempotent(|| hedge.call_idempotent(|| ready(Ok::<_, io::Error>(()))));
+    other.await.unwrap();
+    assert_eq!([counter(&retry, "calls"), counter(&hedge, "calls")], [11, 11]);
+    assert_eq!(counter(&shared, "requests"), 11);
+
+    let (one, another) = (budget(0), budget(0));
+    let hedge = Hedge::builder("payments")
+        .after(DELAY)
+        .budget(one.clone())
+        .build()
+        .unwrap();
+    let retry = Retry::builder("payments").budget(another.clone()).build().unwrap();
+    let called = retry.call_idempotent(|| hedge.call_idempotent(|| ready(Ok::<_, io::Error>(()))));
+    called.await.unwrap();
+    assert_eq!([counter(&one, "requests"), counter(&another, "requests")], [1, 1]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn requests_pay_for_second_attempts() {
     let budget = Budget::builder("shared").share(10).floor(0).reserve(1).build().unwrap();
     let hedge = Hedge::builder("payments").after(DELAY).budget(budget).build().unwrap();

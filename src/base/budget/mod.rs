@@ -17,6 +17,8 @@
 //! further attempts ≤ reserve + share × requests + floor × seconds
 //! ```
 //!
+//! A request that passes through several policies with the same budget, such as a hedge inside of a retry, pays once.
+//!
 //! Requests are counted on each thread by itself. Whoever draws may miss those that are being counted at that moment:
 //! one a thread at most, so that a budget falls short of its due by at most the share of so many.
 //!
@@ -35,19 +37,20 @@ mod models;
 #[cfg(all(test, not(seaworthy_loom)))]
 mod tests;
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use smol_str::SmolStr;
 
 use self::account::Account;
-use super::Counter;
 use super::clock::Clock;
 use super::error::{InvalidSetting, InvalidSettings};
 use super::events::{Change, EventSink, Events};
 use super::inventory::{Describe, Entry};
 use super::live::{Live, Validate};
 use super::sync::{Mutex, lock};
+use super::{Counter, Counters};
 
 const KIND: &str = "budget";
 const WINDOW: Duration = Duration::from_secs(10);
@@ -116,14 +119,14 @@ struct Shared {
 struct Ledger {
     account: Account,
     /// Whoever counts requests now.
-    sources: Vec<Arc<Counter>>,
+    sources: Vec<Arc<Requests>>,
     /// The requests of those who did.
     past: u64,
 }
 
 impl Ledger {
     fn requests(&self) -> u64 {
-        self.past + self.sources.iter().map(|source| source.sum()).sum::<u64>()
+        self.past + self.sources.iter().map(|source| source.sum_of(PAYING)).sum::<u64>()
     }
 }
 
@@ -169,7 +172,7 @@ impl Budget {
 
     /// Makes one who counts requests and draws for them.
     pub(crate) fn source(&self) -> Source {
-        let requests = Arc::<Counter>::default();
+        let requests = Arc::<Requests>::default();
         lock(&self.0.ledger).sources.push(Arc::clone(&requests));
         let budget = Some(self.clone());
         Source { requests, budget }
@@ -203,12 +206,19 @@ impl Describe for Budget {
     }
 }
 
+thread_local!(static PAID: Cell<usize> = const { Cell::new(0) });
+
 /// Counts the requests of one policy, and draws for their further attempts; from no account if there is no budget.
 #[derive(Debug)]
 pub(crate) struct Source {
-    requests: Arc<Counter>,
+    requests: Arc<Requests>,
     budget: Option<Budget>,
 }
+
+/// All requests, and those that pay: not the ones that a policy outside has paid for already.
+type Requests = Counters<2>;
+const ALL: usize = 0;
+const PAYING: usize = 1;
 
 impl Source {
     /// Makes one whose further attempts nothing bounds.
@@ -222,7 +232,23 @@ impl Source {
     /// Counts a request.
     #[inline]
     pub(crate) fn deposit(&self) {
-        self.requests.increment();
+        self.requests.add(ALL);
+        if PAID.get() != self.account() || self.budget.is_none() {
+            self.requests.add(PAYING);
+        }
+    }
+
+    /// Runs `work` as part of a request that has been counted, so that nobody inside counts it into the same budget again.
+    #[inline]
+    pub(crate) fn paid<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _restore = self.budget.as_ref().map(|_| Restore(PAID.replace(self.account())));
+        work()
+    }
+
+    /// Tells budgets apart.
+    #[inline]
+    fn account(&self) -> usize {
+        self.budget.as_ref().map_or(0, |budget| Arc::as_ptr(&budget.0).addr())
     }
 
     /// Returns whether there may be a further attempt; it is paid for then.
@@ -232,7 +258,7 @@ impl Source {
 
     /// Returns how many requests it has counted.
     pub(crate) fn requests(&self) -> u64 {
-        self.requests.sum()
+        self.requests.sum_of(ALL)
     }
 
     pub(crate) fn budget(&self) -> Option<&Budget> {
@@ -245,8 +271,18 @@ impl Drop for Source {
         if let Some(budget) = &self.budget {
             let mut ledger = lock(&budget.0.ledger);
             ledger.sources.retain(|source| !Arc::ptr_eq(source, &self.requests));
-            ledger.past += self.requests.sum();
+            ledger.past += self.requests.sum_of(PAYING);
         }
+    }
+}
+
+/// Puts back whose requests were paid for before, after a panic too.
+struct Restore(usize);
+
+impl Drop for Restore {
+    #[inline]
+    fn drop(&mut self) {
+        PAID.set(self.0);
     }
 }
 

@@ -165,7 +165,7 @@ impl<F: Future, P, M: Maker<F, P, X>, X: HasRules> Hedged<F, P, M, X> {
     fn start(shared: Lane<X>, given: Option<Deadline>, start: impl FnOnce() -> (F, M)) -> Self {
         shared.rules().begin();
         let within = Within::start(None, given, || {
-            let (first, maker) = start();
+            let (first, maker) = shared.rules().within(start);
             Race {
                 first: Some(first),
                 second: None,
@@ -186,7 +186,9 @@ impl<F: Future, P, M: Maker<F, P, X>, X: HasRules> Hedged<F, P, M, X> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<M::End, Refusal>> {
         let this = self.project();
         let (shared, progress) = (&*this.shared, this.progress);
-        let polled = this.within.poll_with(cx, |race, cx| race.poll(cx, shared, progress));
+        let polled = this
+            .within
+            .poll_with(cx, |race, cx| shared.rules().within(|| race.poll(cx, shared, progress)));
         let ended = ready!(polled);
         *this.ended = true;
         Poll::Ready(ended.map_err(|_| shared.rules().refuse(shared.index(), progress)))

@@ -96,8 +96,8 @@
 //! nevertheless.
 //!
 //! The inside finds the second attempt's number in [`Attempt`](crate::attempt::Attempt): one more than that of the first,
-//! which is 1 unless a retry outside has counted on. Give one budget to both, so that it bounds them together; each pays in
-//! for the requests that it sees, so that requests that go through both pay twice.
+//! which is 1 unless a retry outside has counted on. Give one budget to both, so that it bounds them together; a
+//! request that goes through both pays once.
 //!
 //! The layer is always ready, and needs a `Clone` service: the second attempt is on a clone. tower's own `Hedge` takes
 //! whichever attempt ends first, an error too; it has no budget, makes a timer and a clone for every call, takes a lock on

@@ -81,6 +81,12 @@ impl Progress {
 }
 
 impl Rules {
+    /// Runs a part of a request that has been counted.
+    #[inline]
+    pub(super) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.source.paid(work)
+    }
+
     /// Counts a request.
     #[inline]
     pub(super) fn begin(&self) {

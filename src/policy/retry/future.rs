@@ -117,7 +117,7 @@ impl<F: Future, P, M: Maker<F, P, X>, X: HasRules> Retried<F, P, M, X> {
     fn start(shared: Lane<X>, given: Option<Deadline>, start: impl FnOnce(&X) -> (F, M)) -> Self {
         let limit = shared.rules().begin();
         let within = Within::start(limit, given, || {
-            let (attempt, maker) = Attempt::FIRST.run(|| start(&shared));
+            let (attempt, maker) = shared.rules().within(|| Attempt::FIRST.run(|| start(&shared)));
             Attempts {
                 state: State::Running { attempt },
                 maker,
@@ -136,7 +136,10 @@ impl<F: Future, P, M: Maker<F, P, X>, X: HasRules> Retried<F, P, M, X> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<M::End, Refusal>> {
         let this = self.project();
         let shared = &**this.shared;
-        let ended = ready!(this.within.poll_with(cx, |attempts, cx| attempts.poll(cx, shared)));
+        let ended = ready!(
+            this.within
+                .poll_with(cx, |attempts, cx| shared.rules().within(|| attempts.poll(cx, shared)))
+        );
         *this.ended = true;
         Poll::Ready(ended.map_err(|late| shared.rules().refuse(late, *this.limit)))
     }

@@ -178,6 +178,12 @@ impl Rules {
         (total != u64::MAX).then(|| Duration::from_nanos(total))
     }
 
+    /// Runs a part of a request that has been counted.
+    #[inline]
+    pub(super) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.source.paid(work)
+    }
+
     /// Returns how long to wait for the next attempt, with what it is made of; `None` if there is to be none.
     #[cold]
     pub(super) fn next<P>(
