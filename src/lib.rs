@@ -36,6 +36,7 @@
 //! | module | feature | what it is for |
 //! |---|---|---|
 //! | [`timeout`] | `timeout` (default) | ends calls that take too long |
+//! | [`retry`] | `retry` (default) | tries again what failed, within a budget and a deadline |
 //! | [`breaker`] | `breaker` (default) | stops calling a dependency that fails |
 //! | [`hedge`] | `hedge` (default) | asks a second time when the answer is late, and takes the first that comes |
 //! | [`health`] | `health` | startup, readiness, liveness; dependency checks and heartbeats |
@@ -44,7 +45,8 @@
 //! | [`grpc`] | `grpc` | the retry of gRPC methods that are declared to be idempotent |
 //! | [`telemetry`] | `metrics` | counters and states of policies to the `metrics` facade |
 //! | [`App`], [`run`] | `app` | the assembly: server, admin plane, settings, signals, logs |
-//! | [`clock`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
+//! | [`budget`], [`replay`], [`attempt`] | with `retry` or `hedge` | what pays for further attempts, how a request is repeated, which attempt this is |
+//! | [`clock`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
 //! | [`docs`] | always | architecture, life of a request, settings |
 //!
 //! `full` is all that needs no outside server.

@@ -11,6 +11,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::{Body, End, Rider};
+use super::by_status::ByStatus;
 use crate::base::error::BoxError;
 use crate::base::outcome::{Classify, Outcome, of_error};
 use crate::base::ready;
@@ -39,25 +40,6 @@ impl<K: Key> KeyedCircuitBreaker<K> {
             breaker: self.clone(),
             key,
             classify: ByStatus,
-        }
-    }
-}
-
-/// Takes a status of 5xx and every error for a failure, all else for a success.
-///
-/// A [`Refusal`] says itself what it means, as an error or in a response's extensions.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ByStatus;
-
-impl<B> Classify<Response<B>, BoxError> for ByStatus {
-    fn classify(&self, end: Result<&Response<B>, &BoxError>) -> Outcome {
-        match end {
-            Err(error) => of_error(error),
-            Ok(response) => match response.extensions().get::<Refusal>() {
-                Some(refusal) => refusal.outcome(),
-                None if response.status().is_server_error() => Outcome::Failure,
-                None => Outcome::Success,
-            },
         }
     }
 }

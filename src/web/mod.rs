@@ -4,11 +4,14 @@ mod body;
 mod body_limit;
 #[cfg(feature = "breaker")]
 mod breaker;
+mod by_status;
 mod deadline;
 mod error_boundary;
 mod fault;
 mod health_json;
 mod health_layer;
+#[cfg(all(feature = "hedge", feature = "retry"))]
+mod hedge;
 mod limits;
 mod observe;
 mod peer;
@@ -27,9 +30,10 @@ pub use body::Body;
 pub use body_limit::{BodyLimitFuture, BodyLimitLayer, BodyLimitService};
 #[cfg(feature = "breaker")]
 pub use breaker::{
-    ByStatus, HttpCircuitBreakerFuture, HttpCircuitBreakerLayer, HttpCircuitBreakerService,
-    HttpKeyedCircuitBreakerLayer, HttpKeyedCircuitBreakerService,
+    HttpCircuitBreakerFuture, HttpCircuitBreakerLayer, HttpCircuitBreakerService, HttpKeyedCircuitBreakerLayer,
+    HttpKeyedCircuitBreakerService,
 };
+pub use by_status::ByStatus;
 pub use deadline::{GRPC_TIMEOUT, SendDeadlineLayer, SendDeadlineService, X_REQUEST_TIMEOUT_MS, caller_timeout};
 pub use error_boundary::{ErrorBoundaryFuture, ErrorBoundaryLayer, ErrorBoundaryService};
 pub use health_layer::{HealthFuture, HealthLayer, HealthService};

@@ -1,0 +1,24 @@
+use http::Response;
+
+use crate::base::error::BoxError;
+use crate::base::outcome::{Classify, Outcome, of_error};
+use crate::base::refusal::Refusal;
+
+/// Takes a status of 5xx and every error for a failure, all else for a success.
+///
+/// A [`Refusal`] says itself what it means, as an error or in a response's extensions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ByStatus;
+
+impl<B> Classify<Response<B>, BoxError> for ByStatus {
+    fn classify(&self, end: Result<&Response<B>, &BoxError>) -> Outcome {
+        match end {
+            Err(error) => of_error(error),
+            Ok(response) => match response.extensions().get::<Refusal>() {
+                Some(refusal) => refusal.outcome(),
+                None if response.status().is_server_error() => Outcome::Failure,
+                None => Outcome::Success,
+            },
+        }
+    }
+}
