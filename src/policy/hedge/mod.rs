@@ -63,7 +63,7 @@
 //! | [`max`](Percentile::max) | 5 s | the total of a [`Retry`](crate::retry::Retry), a caller's patience |
 //! | [`fallback`](Percentile::fallback) | 500 ms | a third of a [`Timeout`](crate::timeout::Timeout)'s 1.5 s, so that most of it is left for the second attempt |
 //! | [`minimum_calls`](Percentile::minimum_calls) | 100 | five of them lie above the 95th |
-//! | further attempts | 1 | Polly's; the third adds load and little else |
+//! | further attempts | 1 | Dean and Barroso's secondary request; Polly's too |
 //! | budget | one of its own, with [its defaults](crate::budget) | a delay bounds nothing when everything has become slow |
 //!
 //! Settings can be [changed](Hedge::reconfigure) while the hedge is in use; what is known of recent calls stays. With a
@@ -107,6 +107,8 @@ mod config;
 mod future;
 mod latency;
 mod layer;
+#[cfg(all(test, seaworthy_loom))]
+mod models;
 mod pace;
 mod rules;
 mod service;
