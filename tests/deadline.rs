@@ -1,12 +1,16 @@
 //! One deadline for everything that waits, on tokio's paused time.
 
 use std::convert::Infallible;
-use std::future::pending;
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use seaworthy::breaker::{CircuitBreaker, State, Window};
 use seaworthy::deadline::Deadline;
+use seaworthy::hedge::Hedge;
+use seaworthy::replay::Idempotent;
+use seaworthy::retry::Retry;
 use seaworthy::timeout::Timeout;
 use seaworthy::{Guarded, Part, Reason, Refusal};
 use tokio::time::{Instant, advance, sleep};
@@ -123,6 +127,78 @@ async fn work_whose_deadline_has_passed_is_refused_before_it_starts() {
     assert_eq!(Refusal::find(error.as_ref()).unwrap().reason(), Reason::DeadlinePassed);
     assert!(!has_started.load(Ordering::SeqCst));
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_set_the_limit_says_that_it_has_passed() {
+    let outer = timeout("outer", 50 * MS);
+    let (limit, part) = (50 * MS, Part::Response);
+    let hung = || service_fn(|_: Read| pending::<Result<(), Infallible>>());
+    let inner = timeout("inner", 1000 * MS);
+    let retry = Retry::builder("retry").build().unwrap();
+    let hedge = Hedge::builder("hedge").after(10 * MS).build().unwrap();
+    let ended = [
+        outer.layer().layer(inner.layer().layer(hung())).oneshot(Read).await,
+        outer.layer().layer(retry.layer().layer(hung())).oneshot(Read).await,
+        outer.layer().layer(hedge.layer().layer(hung())).oneshot(Read).await,
+        outer
+            .layer()
+            .layer(retry.layer().layer(hedge.layer().layer(inner.layer().layer(hung()))))
+            .oneshot(Read)
+            .await,
+    ];
+    for ended in ended {
+        let error = ended.unwrap_err();
+        let refusal = Refusal::find(error.as_ref()).unwrap();
+        assert_eq!(
+            (refusal.name(), refusal.reason()),
+            ("outer", Reason::Elapsed { limit, part })
+        );
+    }
+    // So a dependency that hangs opens the circuit outside, whatever waits within the limit.
+    let breaker = CircuitBreaker::builder("breaker")
+        .window(Window::Consecutive(2))
+        .build()
+        .unwrap();
+    let guarded = breaker.layer().layer(outer.layer().layer(retry.layer().layer(hung())));
+    for _ in 0..2 {
+        guarded.clone().oneshot(Read).await.unwrap_err();
+    }
+    assert_eq!(breaker.snapshot().state, State::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_within_a_limit_that_nobody_else_keeps_is_kept() {
+    let (outer, inner) = (timeout("outer", 1000 * MS), timeout("inner", 2000 * MS));
+    let start = Instant::now();
+    let ended = outer.call(|| Deadline::after(100 * MS).scope(inner.call(pending::<Result<(), Infallible>>)));
+    let Err(Guarded::Inner(ended)) = ended.await else {
+        panic!("the outer limit has passed");
+    };
+    assert_eq!(
+        (reason(Err::<(), _>(ended)), start.elapsed()),
+        (Reason::DeadlinePassed, 100 * MS)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_leaves_the_limit_that_it_began_under_still_ends_by_it() {
+    let (outer, inner) = (timeout("outer", 100 * MS), timeout("inner", 2000 * MS));
+    let mut begun = Box::pin(inner.call(pending::<Result<(), Infallible>>));
+    let polled = outer.call(|| {
+        std::future::poll_fn(|cx| std::task::Poll::Ready(Ok::<_, Infallible>(begun.as_mut().poll(cx).is_pending())))
+    });
+    assert!(polled.await.unwrap());
+    let start = Instant::now();
+    assert_eq!(
+        (reason(begun.await), start.elapsed()),
+        (Reason::DeadlinePassed, 100 * MS)
+    );
+}
+
+#[derive(Clone)]
+struct Read;
+
+impl Idempotent for Read {}
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_that_nobody_asks_for_begins_with_the_first_wait() {

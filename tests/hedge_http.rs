@@ -100,7 +100,7 @@ async fn a_body_that_still_flows_is_not_sent_twice_and_one_that_has_been_read_is
     assert_eq!(status, 201);
     assert_eq!(seen.lock().unwrap()[1].0, "cargo");
 
-    let service = hedge.http_layer().layer(service_fn(async |request: Request<Body>| {
+    let service = hedge.http_layer().layer(service_fn(|request: Request<Body>| async {
         let answered = tokio::time::timeout(50 * MS, request.into_body().collect()).await;
         assert!(answered.is_err(), "the body never ends");
         Ok::<_, Infallible>(Response::new(Body::empty()))

@@ -476,7 +476,7 @@ async fn a_request_pays_once_into_a_budget_that_it_meets_twice() {
         .build()
         .unwrap();
     let retry = Retry::builder("payments").budget(shared.clone()).build().unwrap();
-    let service = retry.layer().layer(hedge.layer().layer(service_fn(async |_: Read| {
+    let service = retry.layer().layer(hedge.layer().layer(service_fn(|_: Read| async {
         tokio::task::yield_now().await;
         Ok::<_, io::Error>(())
     })));

@@ -47,7 +47,11 @@ fn every_guarantee_has_a_fault_that_its_test_must_catch() {
     let headers: String = faults.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
     let missing: Vec<_> = guarantees()
         .into_iter()
-        .filter(|(_, test)| ![" ", "::"].iter().any(|before| headers.contains(&format!("{before}{test}\n"))))
+        .filter(|(_, test)| {
+            ![" ", "::"]
+                .iter()
+                .any(|before| headers.contains(&format!("{before}{test}\n")))
+        })
         .collect();
     assert!(
         missing.is_empty(),

@@ -91,7 +91,7 @@ impl Deadline {
     /// Runs `work` under the deadline, as [`scope`](Self::scope) polls a future.
     pub(crate) fn run<T>(self, work: impl FnOnce() -> T) -> T {
         let mut horizon = Horizon::new(Some(self), None);
-        let _entered = horizon.enter();
+        let _entered = horizon.enter(false);
         work()
     }
 }
@@ -107,6 +107,8 @@ const NEVER: u64 = u64::MAX;
 // Two, because one wide load that follows two narrow stores waits for them.
 thread_local!(static AT: Cell<u64> = const { Cell::new(NEVER) });
 thread_local!(static WITHIN: Cell<u64> = const { Cell::new(NEVER) });
+// Whether somebody further out ends the work by then.
+thread_local!(static IS_ENFORCED: Cell<bool> = const { Cell::new(false) });
 
 /// A deadline of which a part may begin only when somebody asks, so that work which never waits reads no clock.
 #[derive(Clone, Copy, Debug)]
@@ -168,16 +170,29 @@ impl Horizon {
         at != NEVER && Deadline(at).has_passed()
     }
 
-    /// Makes this the task's until the guard is dropped, lowered by what was the task's before.
+    /// Returns whether the task's deadline is kept by somebody further out.
+    pub(super) fn is_enforced() -> bool {
+        IS_ENFORCED.get()
+    }
+
+    /// Makes this the task's until the guard is dropped, lowered by what was the task's before; says whether whoever
+    /// does so ends the work by then.
     #[inline]
-    pub(super) fn enter(&mut self) -> Entered<'_> {
+    pub(super) fn enter(&mut self, enforces: bool) -> Entered<'_> {
         let outer = Self::current();
+        let is_kept = outer.within == NEVER && outer.at <= self.at;
+        let was_enforced = IS_ENFORCED.get();
+        IS_ENFORCED.set(enforces || (was_enforced && is_kept));
         let lowered = Self {
             at: self.at.min(outer.at),
             within: self.within.min(outer.within),
         };
         lowered.set();
-        Entered { own: self, outer }
+        Entered {
+            own: self,
+            outer,
+            was_enforced,
+        }
     }
 }
 
@@ -185,6 +200,7 @@ impl Horizon {
 pub(super) struct Entered<'a> {
     own: &'a mut Horizon,
     outer: Horizon,
+    was_enforced: bool,
 }
 
 impl Drop for Entered<'_> {
@@ -192,6 +208,7 @@ impl Drop for Entered<'_> {
     fn drop(&mut self) {
         *self.own = Horizon::current();
         self.outer.set();
+        IS_ENFORCED.set(self.was_enforced);
     }
 }
 
@@ -211,7 +228,7 @@ impl<F: Future> Future for Scope<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _entered = this.horizon.enter();
+        let _entered = this.horizon.enter(false);
         this.future.poll(cx)
     }
 }

@@ -32,15 +32,23 @@ impl<T: Validate> Live<T> {
 
     /// Puts in force what `change` makes of the value, or says what is wrong with that and keeps the old one.
     ///
-    /// Changes wait for each other: `change` must not change the same settings.
-    pub(crate) fn change(&self, name: &str, change: impl FnOnce(&mut T)) -> Result<(), InvalidSettings>
+    /// `then` sees what is in force before anybody else can change it. Changes wait for each other: `change` must not
+    /// change the same settings.
+    pub(crate) fn change(
+        &self,
+        name: &str,
+        change: impl FnOnce(&mut T),
+        then: impl FnOnce(&T),
+    ) -> Result<(), InvalidSettings>
     where
         T: Clone,
     {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut value = T::clone(&self.value.load());
         change(&mut value);
-        self.replace(name, value)
+        self.replace(name, value)?;
+        then(&self.value.load());
+        Ok(())
     }
 
     /// Puts `value` in force, or says what is wrong with it and keeps the old one.

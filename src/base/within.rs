@@ -31,7 +31,8 @@ pin_project! {
         timer: Option<Sleep>,
         horizon: Horizon,
         given: Option<Deadline>,
-        late: Late,
+        // Which of the two comes first, once that is known.
+        late: Option<Late>,
     }
 }
 
@@ -44,7 +45,7 @@ impl<F> Within<F> {
         let mut horizon = Horizon::new(given, limit);
         let future = (!horizon.is_too_late()).then(|| {
             // What is begun at once may ask for the deadline, too.
-            let _entered = horizon.enter();
+            let _entered = horizon.enter(true);
             start()
         });
         Self {
@@ -52,7 +53,7 @@ impl<F> Within<F> {
             timer: None,
             horizon,
             given,
-            late: Late::Passed,
+            late: None,
         }
     }
 }
@@ -70,20 +71,26 @@ impl<F> Within<F> {
             return Poll::Ready(Err(Late::Passed));
         };
         let polled = {
-            let _entered = this.horizon.enter();
+            let _entered = this.horizon.enter(true);
             poll(future, cx)
         };
         if let Poll::Ready(output) = polled {
             return Poll::Ready(Ok(output));
         }
         if this.timer.is_none() {
-            let found = Deadline::current().into_iter().chain(*this.given).min();
+            let task = Deadline::current();
+            let found = task.into_iter().chain(*this.given).min();
             this.horizon.lower(found);
             let Some(end) = this.horizon.resolve() else {
                 return Poll::Pending;
             };
-            if found.is_none_or(|found| end < found) {
-                *this.late = Late::Elapsed;
+            let is_own = found.is_none_or(|found| end < found);
+            let late = *this
+                .late
+                .get_or_insert(if is_own { Late::Elapsed } else { Late::Passed });
+            if late == Late::Passed && found == task && Horizon::is_enforced() {
+                // Whoever set the limit ends this with it, and says why.
+                return Poll::Pending;
             }
             this.timer.set(Some(sleep_until(end.instant())));
         }
@@ -93,6 +100,6 @@ impl<F> Within<F> {
         }
         // What it holds is given back now, and not when somebody drops this.
         this.future.set(None);
-        Poll::Ready(Err(*this.late))
+        Poll::Ready(Err(this.late.unwrap_or(Late::Passed)))
     }
 }

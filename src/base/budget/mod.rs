@@ -157,7 +157,7 @@ impl Budget {
     ///
     /// What cannot be accepted; the old settings stay in force then.
     pub fn reconfigure(&self, change: impl FnOnce(&mut BudgetConfig)) -> Result<(), InvalidSettings> {
-        self.0.settings.change(&self.0.name, change)?;
+        self.0.settings.change(&self.0.name, change, |_| ())?;
         self.0.events.emit(KIND, &self.0.name, Change::Settings);
         Ok(())
     }

@@ -20,7 +20,6 @@ use crate::base::outcome::{Classify, ErrorIsFailure, Outcome};
 use crate::base::refusal::Refusal;
 use crate::base::replay::Cloned;
 use crate::base::stripe::{self, MOST_STRIPES, Striped};
-use crate::base::sync::Mutex;
 
 /// Asks a second time when the answer is late, and takes the first success.
 ///
@@ -222,7 +221,6 @@ impl HedgeBuilder {
         let rules = Rules {
             name: self.name,
             settings,
-            changing: Mutex::new(()),
             pace,
             clock: self.clock,
             events: self.events,

@@ -14,7 +14,6 @@ use crate::base::events::{Change, Events};
 use crate::base::inventory::Entry;
 use crate::base::live::Live;
 use crate::base::refusal::{Reason, Refusal};
-use crate::base::sync::{Mutex, lock};
 use crate::base::ticks::Ticks;
 
 pub(super) const KIND: &str = "hedge";
@@ -24,8 +23,6 @@ pub(super) const KIND: &str = "hedge";
 pub(super) struct Rules {
     pub(super) name: SmolStr,
     pub(super) settings: Live<HedgeConfig>,
-    /// Held while the settings change, so that the pace follows the last of them.
-    pub(super) changing: Mutex<()>,
     pub(super) pace: Pace,
     pub(super) clock: Clock,
     pub(super) events: Events,
@@ -190,11 +187,8 @@ impl Rules {
     }
 
     pub(super) fn reconfigure(&self, change: impl FnOnce(&mut HedgeConfig)) -> Result<(), InvalidSettings> {
-        {
-            let _changing = lock(&self.changing);
-            self.settings.change(&self.name, change)?;
-            self.pace.set(&self.settings.load().after);
-        }
+        self.settings
+            .change(&self.name, change, |config| self.pace.set(&config.after))?;
         self.events.emit(KIND, &self.name, Change::Settings);
         Ok(())
     }

@@ -152,8 +152,8 @@ impl Retry {
     /// change the same handle.
     pub fn reconfigure(&self, change: impl FnOnce(&mut RetryConfig)) -> Result<(), InvalidSettings> {
         let rules = &*self.0;
-        rules.settings.change(&rules.name, change)?;
-        rules.total.store(total_of(&self.config()), Ordering::Relaxed);
+        let then = |config: &RetryConfig| rules.total.store(total_of(config), Ordering::Relaxed);
+        rules.settings.change(&rules.name, change, then)?;
         rules.events.emit(KIND, &rules.name, Change::Settings);
         Ok(())
     }

@@ -94,7 +94,7 @@ impl Timeout {
     ///
     /// What cannot be accepted; the old limits stay in force then.
     pub fn reconfigure(&self, change: impl FnOnce(&mut TimeoutConfig)) -> Result<(), InvalidSettings> {
-        self.0.settings.change(&self.0.name, change)?;
+        self.0.settings.change(&self.0.name, change, |_| ())?;
         self.0.events.emit(KIND, &self.0.name, Change::Settings);
         Ok(())
     }
