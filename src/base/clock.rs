@@ -1,7 +1,7 @@
 //! Tells the time, so that nothing else has to ask the operating system.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime};
 
 #[cfg(any(feature = "breaker", feature = "hedge", feature = "retry"))]
@@ -97,6 +97,19 @@ impl From<ManualClock> for Clock {
     fn from(manual: ManualClock) -> Self {
         Self(Source::Manual(manual))
     }
+}
+
+/// Returns an instant before all that this process asks for, also of clocks that are paused, wherever those stand by now.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tokio's time may have been moved forward already"
+)]
+pub(crate) fn origin() -> Instant {
+    static ORIGIN: LazyLock<Instant> = LazyLock::new(|| {
+        let now = Instant::now();
+        now.checked_sub(Duration::from_secs(3600)).unwrap_or(now)
+    });
+    *ORIGIN
 }
 
 /// The longest wait a timer is made for; longer ones are as good as none, and `Instant` cannot overflow.

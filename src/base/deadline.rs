@@ -23,26 +23,19 @@ use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::LazyLock;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
-use super::clock::{Clock, later, nanos_of};
+use super::clock::{Clock, later, nanos_of, origin};
 
 /// A point in time after which nobody waits for the result any more.
 ///
 /// It follows tokio's clock. The [`min`](Ord::min) of two is the one that comes first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-// Nanoseconds since `ORIGIN`: what every call compares is a number.
+// Nanoseconds since `origin`: what every call compares is a number.
 pub struct Deadline(u64);
-
-/// Earlier than any time that is asked for, unless a clock is paused at an earlier one.
-static ORIGIN: LazyLock<Instant> = LazyLock::new(|| {
-    let now = Clock::default().now();
-    now.checked_sub(Duration::from_secs(3600)).unwrap_or(now)
-});
 
 impl Deadline {
     /// Returns the deadline that comes `limit` from now, in 30 years at the latest.
@@ -52,12 +45,12 @@ impl Deadline {
 
     /// Takes an instant of tokio's time for a deadline.
     pub fn at(instant: Instant) -> Self {
-        Self(nanos_of(instant.saturating_duration_since(*ORIGIN)).min(NEVER - 1))
+        Self(nanos_of(instant.saturating_duration_since(origin())).min(NEVER - 1))
     }
 
     /// Returns the instant.
     pub fn instant(self) -> Instant {
-        later(*ORIGIN, Duration::from_nanos(self.0))
+        later(origin(), Duration::from_nanos(self.0))
     }
 
     /// Returns what is left of the time; zero if it has passed.
