@@ -1,21 +1,24 @@
 //! One deadline for everything that waits, on tokio's paused time.
 
 use std::convert::Infallible;
-use std::future::{Future, pending};
+use std::future::{Future, pending, ready};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
+use seaworthy::attempt::Attempt;
 use seaworthy::breaker::{CircuitBreaker, State, Window};
 use seaworthy::deadline::Deadline;
 use seaworthy::hedge::Hedge;
 use seaworthy::replay::Idempotent;
-use seaworthy::retry::Retry;
+use seaworthy::retry::{Backoff, Jitter, Retry};
 use seaworthy::timeout::Timeout;
 use seaworthy::{Guarded, Part, Reason, Refusal};
 use tokio::time::{Instant, advance, sleep};
 use tower::limit::ConcurrencyLimit;
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -181,7 +184,7 @@ async fn a_deadline_within_a_limit_that_nobody_else_keeps_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_leaves_the_limit_that_it_began_under_still_ends_by_it() {
+async fn what_leaves_the_limit_that_it_began_under_has_its_own() {
     let (outer, inner) = (timeout("outer", 100 * MS), timeout("inner", 2000 * MS));
     let mut begun = Box::pin(inner.call(pending::<Result<(), Infallible>>));
     let polled = outer.call(|| {
@@ -189,9 +192,10 @@ async fn what_leaves_the_limit_that_it_began_under_still_ends_by_it() {
     });
     assert!(polled.await.unwrap());
     let start = Instant::now();
+    let (limit, part) = (2000 * MS, Part::Response);
     assert_eq!(
         (reason(begun.await), start.elapsed()),
-        (Reason::DeadlinePassed, 100 * MS)
+        (Reason::Elapsed { limit, part }, limit)
     );
 }
 
@@ -238,4 +242,160 @@ async fn deadlines_far_away_neither_overflow_nor_come_early() {
     let attempt = timeout("attempt", 100 * MS);
     let ended = far.scope(attempt.call(pending::<Result<(), Infallible>>)).await;
     assert!(matches!(reason(ended), Reason::Elapsed { .. }));
+}
+
+/// On the real clock, where two looks at it differ: a paused one would hide who comes first.
+#[tokio::test]
+async fn whoever_set_the_limit_says_so_on_the_real_clock_too() {
+    let outer = timeout("outer", 20 * MS);
+    let inner = timeout("inner", 1000 * MS);
+    let hung = || service_fn(|_: Read| pending::<Result<(), Infallible>>());
+    let asks = || {
+        service_fn(|_: Read| async {
+            assert!(Deadline::current().is_some());
+            pending::<Result<(), Infallible>>().await
+        })
+    };
+    let failing_once = || {
+        service_fn(|_: Read| async {
+            if Attempt::current() == Attempt::FIRST {
+                return Err(std::io::Error::other("down"));
+            }
+            pending().await
+        })
+    };
+    let retry = Retry::builder("retry")
+        .backoff(Backoff::constant(Duration::ZERO))
+        .build()
+        .unwrap();
+    let hedge = Hedge::builder("hedge").after(MS).build().unwrap();
+    let breaker = CircuitBreaker::builder("breaker")
+        .window(Window::Consecutive(2))
+        .build()
+        .unwrap();
+    for _ in 0..5 {
+        let ended = [
+            outer.layer().layer(inner.layer().layer(asks())).oneshot(Read).await,
+            outer.layer().layer(retry.layer().layer(asks())).oneshot(Read).await,
+            outer.layer().layer(hedge.layer().layer(hung())).oneshot(Read).await,
+            outer
+                .layer()
+                .layer(retry.layer().layer(inner.layer().layer(asks())))
+                .oneshot(Read)
+                .await,
+            outer
+                .layer()
+                .layer(breaker.layer().layer(inner.layer().layer(asks())))
+                .oneshot(Read)
+                .await,
+        ];
+        let retried: Result<(), _> = outer
+            .layer()
+            .layer(retry.layer().layer(failing_once()))
+            .oneshot(Read)
+            .await;
+        for ended in ended.into_iter().chain([retried]) {
+            let error = ended.unwrap_err();
+            assert_eq!(
+                Refusal::find(error.as_ref()).unwrap().to_string(),
+                "timeout `outer`: no response within 20ms"
+            );
+        }
+    }
+    assert_eq!(
+        breaker.snapshot().state,
+        State::Closed,
+        "the limit is not the dependency's"
+    );
+    let guarded = breaker.layer().layer(outer.layer().layer(hedge.layer().layer(hung())));
+    for _ in 0..2 {
+        guarded.clone().oneshot(Read).await.unwrap_err();
+    }
+    assert_eq!(breaker.snapshot().state, State::Open);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_made_here_and_spawned_has_its_own_limit_alone() {
+    let attempt = timeout("attempt", 1000 * MS);
+    let start = Instant::now();
+    let spawned = Deadline::after(50 * MS).scope(async {
+        let call = attempt.call(pending::<Result<(), Infallible>>);
+        tokio::spawn(call)
+    });
+    let ended = spawned.await.await.unwrap();
+    assert!(matches!(reason(ended), Reason::Elapsed { .. }));
+    assert_eq!(start.elapsed(), 1000 * MS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_between_two_limits_changes_nothing_for_the_sooner_one() {
+    let (outer, inner) = (timeout("outer", 50 * MS), timeout("inner", 1000 * MS));
+    let late = Deadline::after(10_000 * MS);
+    let ended = outer
+        .call(|| late.scope(inner.call(pending::<Result<(), Infallible>>)))
+        .await;
+    let Err(Guarded::Refused(refusal)) = ended else {
+        panic!("{ended:?}");
+    };
+    assert_eq!(refusal.to_string(), "timeout `outer`: no response within 50ms");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_is_kept_by_a_timer_that_wakes_whoever_polls_it_elsewhere() {
+    let (outer, inner) = (timeout("outer", 100 * MS), timeout("inner", 500 * MS));
+    let mut calls = FuturesUnordered::from_iter([inner.call(pending::<Result<(), Infallible>>)]);
+    // First polled within the outer limit, and then without it by somebody who polls only what has been woken.
+    outer.call(|| calls.next().map(Ok::<_, Infallible>)).await.unwrap_err();
+    let start = Instant::now();
+    let ended = tokio::time::timeout(Duration::from_secs(60), calls.next())
+        .await
+        .expect("it never ends");
+    assert!(matches!(reason(ended.unwrap()), Reason::Elapsed { .. }));
+    assert_eq!(start.elapsed(), 400 * MS);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_begun_by_whoever_is_polled_too_late() {
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = calls.clone();
+    let retry = Retry::builder("retry")
+        .total(100 * MS)
+        .backoff(Backoff::constant(50 * MS).jitter(Jitter::None));
+    let failing = service_fn(move |_: Read| {
+        counted.fetch_add(1, Ordering::SeqCst);
+        ready(Err::<(), _>(std::io::Error::other("down")))
+    });
+    let mut call = Box::pin(retry.build().unwrap().layer().layer(failing).oneshot(Read));
+    assert!(futures_util::poll!(call.as_mut()).is_pending());
+    advance(Duration::from_secs(10)).await;
+    let error = call.await.unwrap_err();
+    assert!(matches!(
+        Refusal::find(error.as_ref()).unwrap().reason(),
+        Reason::Elapsed { .. }
+    ));
+    assert_eq!(calls.load(Ordering::SeqCst), 1);
+
+    let attempt = timeout("attempt", 100 * MS);
+    let counted = calls.clone();
+    let limit = ConcurrencyLimit::new(
+        service_fn(move |_: Read| {
+            counted.fetch_add(1, Ordering::SeqCst);
+            ready(Ok::<_, Infallible>(()))
+        }),
+        1,
+    );
+    let mut holder = limit.clone();
+    std::future::poll_fn(|cx| Service::<Read>::poll_ready(&mut holder, cx))
+        .await
+        .unwrap();
+    let mut waiting = Box::pin(attempt.layer().layer(limit).oneshot(Read));
+    assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+    drop(holder);
+    advance(Duration::from_secs(10)).await;
+    waiting.await.unwrap_err();
+    assert_eq!(
+        calls.load(Ordering::SeqCst),
+        1,
+        "the permit came when nobody waited any more"
+    );
 }

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
 
-use super::clock::{Clock, later, nanos_of, origin};
+use super::clock::{Clock, FOREVER, later, nanos_of, origin};
 
 /// A point in time after which nobody waits for the result any more.
 ///
@@ -67,24 +67,41 @@ impl Deadline {
     ///
     /// Whatever is spawned is other work; take it along with [`scope`](Self::scope).
     pub fn current() -> Option<Self> {
-        let mut horizon = Horizon::current();
-        let deadline = horizon.resolve();
-        horizon.set();
-        deadline
+        let within = WITHIN.get();
+        if within != NEVER {
+            let now = Self::now();
+            AT.set(AT.get().min(now.0.saturating_add(within).min(NEVER - 1)));
+            WITHIN.set(NEVER);
+            ASKED.set(ASKED.get().min(now.0));
+        }
+        let at = AT.get();
+        (at != NEVER).then_some(Self(at))
+    }
+
+    /// Returns the present.
+    pub(super) fn now() -> Self {
+        Self::at(Clock::default().now())
+    }
+
+    /// Returns the deadline that comes `limit` later, in 30 years at the latest.
+    pub(super) fn plus(self, limit: Duration) -> Self {
+        Self(self.0.saturating_add(nanos_of(limit.min(FOREVER))).min(NEVER - 1))
     }
 
     /// Gives the deadline to a future, together with the one that it finds: the first of the two counts.
     ///
-    /// That ends nothing by itself; a [`Timeout`](crate::timeout::Timeout) does.
+    /// That ends nothing by itself; a [`Timeout`](crate::timeout::Timeout) does. It holds while the future is polled: what
+    /// has been begun before, such as a call of a service that was made outside, is ended by it but not prevented.
     pub fn scope<F: Future>(self, future: F) -> Scope<F> {
-        let horizon = Horizon::new(Some(self), None);
-        Scope { future, horizon }
+        let deadline = self;
+        Scope { future, deadline }
     }
 
     /// Runs `work` under the deadline, as [`scope`](Self::scope) polls a future.
     pub(crate) fn run<T>(self, work: impl FnOnce() -> T) -> T {
-        let mut horizon = Horizon::new(Some(self), None);
-        let _entered = horizon.enter(false);
+        // What is further out begins now, so that it is known which of the two comes first.
+        let is_kept = Self::current().is_some_and(|outer| outer <= self) && is_kept();
+        let _entered = enter(Some(self), None, is_kept);
         work()
     }
 }
@@ -97,111 +114,81 @@ impl fmt::Debug for Deadline {
 
 const NEVER: u64 = u64::MAX;
 
-// Two, because one wide load that follows two narrow stores waits for them.
+// Cells of their own, because one wide load that follows narrow stores waits for them.
+//
+// What bounds the task's present work: a deadline, a limit that begins when somebody asks for the deadline, when somebody
+// did so first, and whether whoever has set the deadline ends the work by then.
 thread_local!(static AT: Cell<u64> = const { Cell::new(NEVER) });
 thread_local!(static WITHIN: Cell<u64> = const { Cell::new(NEVER) });
-// Whether somebody further out ends the work by then.
-thread_local!(static IS_ENFORCED: Cell<bool> = const { Cell::new(false) });
+thread_local!(static ASKED: Cell<u64> = const { Cell::new(NEVER) });
+thread_local!(static IS_KEPT: Cell<bool> = const { Cell::new(false) });
 
-/// A deadline of which a part may begin only when somebody asks, so that work which never waits reads no clock.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Horizon {
-    /// As in a [`Deadline`].
+/// Lowers the task's deadline until the guard is dropped: to `at`, and to `within` from when somebody asks for it.
+#[inline]
+pub(super) fn enter(at: Option<Deadline>, within: Option<Duration>, keeps: bool) -> Entered {
+    let outer = Entered {
+        at: AT.get(),
+        within: WITHIN.get(),
+        asked: ASKED.get(),
+        is_kept: IS_KEPT.get(),
+    };
+    AT.set(outer.at.min(at.map_or(NEVER, |at| at.0)));
+    WITHIN.set(outer.within.min(within.map_or(NEVER, nanos_of)));
+    ASKED.set(NEVER);
+    IS_KEPT.set(keeps);
+    outer
+}
+
+/// Returns whether whoever has set the task's deadline ends the work by then.
+pub(super) fn is_kept() -> bool {
+    IS_KEPT.get()
+}
+
+/// Returns whether the task's deadline has passed, and somebody is going to end the work because of that.
+///
+/// Whoever is about to begin something leaves it then, and is not asked again.
+pub(crate) fn is_over() -> bool {
+    is_kept() && Deadline::current().is_some_and(Deadline::has_passed)
+}
+
+/// Returns whether work that begins now comes too late, by the deadline that it was given or by the task's.
+#[inline]
+pub(super) fn is_too_late(given: Option<Deadline>) -> bool {
+    let at = AT.get().min(given.map_or(NEVER, |given| given.0));
+    at != NEVER && Deadline(at).has_passed()
+}
+
+/// What bounded the task's work before; it is put back, after a panic too, when this is dropped.
+pub(super) struct Entered {
     at: u64,
-    /// Nanoseconds from when somebody asks.
     within: u64,
+    asked: u64,
+    is_kept: bool,
 }
 
-impl Horizon {
+impl Entered {
+    /// Returns when somebody inside asked first, if anybody did.
     #[inline]
-    pub(super) fn new(at: Option<Deadline>, within: Option<Duration>) -> Self {
-        Self {
-            at: at.map_or(NEVER, |at| at.0),
-            within: within.map_or(NEVER, nanos_of),
-        }
-    }
-
-    /// Returns the task's.
-    #[inline]
-    fn current() -> Self {
-        Self {
-            at: AT.get(),
-            within: WITHIN.get(),
-        }
-    }
-
-    /// Makes this the task's.
-    #[inline]
-    fn set(self) {
-        AT.set(self.at);
-        WITHIN.set(self.within);
-    }
-
-    #[inline]
-    fn deadline(self) -> Option<Deadline> {
-        (self.at != NEVER).then_some(Deadline(self.at))
-    }
-
-    /// Fixes what has not begun yet.
-    pub(super) fn resolve(&mut self) -> Option<Deadline> {
-        if self.within != NEVER {
-            self.at = self.at.min(Deadline::after(Duration::from_nanos(self.within)).0);
-            self.within = NEVER;
-        }
-        self.deadline()
-    }
-
-    /// Lowers it by a deadline that others have set.
-    pub(super) fn lower(&mut self, other: Option<Deadline>) {
-        self.at = self.at.min(other.map_or(NEVER, |other| other.0));
-    }
-
-    /// Returns whether work that begins now comes too late, by its own deadline or by the task's.
-    #[inline]
-    pub(super) fn is_too_late(self) -> bool {
-        let at = self.at.min(AT.get());
-        at != NEVER && Deadline(at).has_passed()
-    }
-
-    /// Returns whether the task's deadline is kept by somebody further out.
-    pub(super) fn is_enforced() -> bool {
-        IS_ENFORCED.get()
-    }
-
-    /// Makes this the task's until the guard is dropped, lowered by what was the task's before; says whether whoever
-    /// does so ends the work by then.
-    #[inline]
-    pub(super) fn enter(&mut self, enforces: bool) -> Entered<'_> {
-        let outer = Self::current();
-        let is_kept = outer.within == NEVER && outer.at <= self.at;
-        let was_enforced = IS_ENFORCED.get();
-        IS_ENFORCED.set(enforces || (was_enforced && is_kept));
-        let lowered = Self {
-            at: self.at.min(outer.at),
-            within: self.within.min(outer.within),
-        };
-        lowered.set();
-        Entered {
-            own: self,
-            outer,
-            was_enforced,
-        }
+    pub(super) fn asked(&self) -> Option<Deadline> {
+        let asked = ASKED.get();
+        (asked != NEVER).then_some(Deadline(asked))
     }
 }
 
-/// Puts things back as they were when it is dropped.
-pub(super) struct Entered<'a> {
-    own: &'a mut Horizon,
-    outer: Horizon,
-    was_enforced: bool,
-}
-
-impl Drop for Entered<'_> {
+impl Drop for Entered {
     #[inline]
     fn drop(&mut self) {
-        *self.own = Horizon::current();
-        self.outer.set();
-        IS_ENFORCED.set(self.was_enforced);
+        let asked = ASKED.get();
+        if asked != NEVER && self.within != NEVER {
+            // A limit further out began at the same moment as the ones inside.
+            self.at = self.at.min(asked.saturating_add(self.within).min(NEVER - 1));
+            self.within = NEVER;
+            self.asked = asked;
+        }
+        AT.set(self.at);
+        WITHIN.set(self.within);
+        ASKED.set(self.asked);
+        IS_KEPT.set(self.is_kept);
     }
 }
 
@@ -212,7 +199,7 @@ pin_project! {
     pub struct Scope<F> {
         #[pin]
         future: F,
-        horizon: Horizon,
+        deadline: Deadline,
     }
 }
 
@@ -221,7 +208,7 @@ impl<F: Future> Future for Scope<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let _entered = this.horizon.enter(false);
-        this.future.poll(cx)
+        let future = this.future;
+        this.deadline.run(|| future.poll(cx))
     }
 }

@@ -8,6 +8,8 @@ use std::task::{Context, Poll, Waker, ready};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::deadline::is_over;
+
 #[cfg(any(feature = "hedge", feature = "retry"))]
 use super::{
     stripe::{self, MOST_STRIPES, Striped},
@@ -96,6 +98,10 @@ impl<S: Service<Req>, Req> Future for Call<S, Req> {
                 CallProj::Waiting { service, request } => {
                     if let Err(error) = ready!(service.poll_ready(cx)) {
                         return Poll::Ready(Err(error));
+                    }
+                    // Readiness may come when nobody waits for the answer any more.
+                    if is_over() {
+                        return Poll::Pending;
                     }
                     let Some(request) = request.take() else {
                         return Poll::Pending;

@@ -9,7 +9,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
 use super::clock::sleep_until;
-use super::deadline::{Deadline, Horizon};
+use super::deadline::{Deadline, enter, is_kept, is_too_late};
 
 /// Why a future was ended before its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,10 +29,53 @@ pin_project! {
         future: Option<F>,
         #[pin]
         timer: Option<Sleep>,
-        horizon: Horizon,
-        given: Option<Deadline>,
-        // Which of the two comes first, once that is known.
-        late: Option<Late>,
+        bounds: Bounds,
+        // What the timer is for.
+        late: Late,
+    }
+}
+
+/// What a future is bounded by, wherever it is polled.
+struct Bounds {
+    limit: Option<Duration>,
+    /// The end of the limit, once that has begun.
+    end: Option<Deadline>,
+    given: Option<Deadline>,
+}
+
+impl Bounds {
+    /// Runs a part of the work under them.
+    #[inline]
+    fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let at = match (self.end, self.given) {
+            (Some(end), Some(given)) => Some(end.min(given)),
+            (end, given) => end.or(given),
+        };
+        let within = if self.end.is_none() { self.limit } else { None };
+        let entered = enter(at, within, true);
+        let done = work();
+        if let (Some(limit), Some(asked)) = (within, entered.asked()) {
+            self.end = Some(asked.plus(limit));
+        }
+        done
+    }
+
+    /// Returns the end of the limit, which begins now if it has not yet.
+    fn begin(&mut self) -> Option<Deadline> {
+        if self.end.is_none() {
+            self.end = self.limit.map(|limit| Deadline::now().plus(limit));
+        }
+        self.end
+    }
+
+    /// Returns the deadline that somebody else has set, if it comes before the end of the limit; and whether somebody
+    /// further out keeps it.
+    fn sooner(&mut self) -> Option<(Deadline, bool)> {
+        let task = Deadline::current();
+        let found = task.into_iter().chain(self.given).min()?;
+        let end = self.begin();
+        end.is_none_or(|end| found <= end)
+            .then(|| (found, Some(found) == task && is_kept()))
     }
 }
 
@@ -42,23 +85,18 @@ impl<F> Within<F> {
     /// Nothing is started when the deadline has passed already.
     #[inline]
     pub(crate) fn start(limit: Option<Duration>, given: Option<Deadline>, start: impl FnOnce() -> F) -> Self {
-        let mut horizon = Horizon::new(given, limit);
-        let future = (!horizon.is_too_late()).then(|| {
-            // What is begun at once may ask for the deadline, too.
-            let _entered = horizon.enter(true);
-            start()
-        });
+        let end = None;
+        let mut bounds = Bounds { limit, end, given };
+        // What is begun at once may ask for the deadline, too.
+        let future = (!is_too_late(given)).then(|| bounds.run(start));
         Self {
             future,
             timer: None,
-            horizon,
-            given,
-            late: None,
+            bounds,
+            late: Late::Passed,
         }
     }
-}
 
-impl<F> Within<F> {
     /// Polls what it holds by `poll`.
     #[inline]
     pub(crate) fn poll_with<T>(
@@ -70,36 +108,31 @@ impl<F> Within<F> {
         let Some(future) = this.future.as_mut().as_pin_mut() else {
             return Poll::Ready(Err(Late::Passed));
         };
-        let polled = {
-            let _entered = this.horizon.enter(true);
-            poll(future, cx)
-        };
-        if let Poll::Ready(output) = polled {
+        let bounds = this.bounds;
+        if let Poll::Ready(output) = bounds.run(|| poll(future, cx)) {
             return Poll::Ready(Ok(output));
         }
         if this.timer.is_none() {
-            let task = Deadline::current();
-            let found = task.into_iter().chain(*this.given).min();
-            this.horizon.lower(found);
-            let Some(end) = this.horizon.resolve() else {
+            let (end, late) = match bounds.sooner() {
+                Some((found, false)) => (Some(found), Late::Passed),
+                // Whoever keeps it ends this with it, and says why; unless this is taken elsewhere before.
+                Some((_, true)) | None => (bounds.begin(), Late::Elapsed),
+            };
+            let Some(end) = end else {
                 return Poll::Pending;
             };
-            let is_own = found.is_none_or(|found| end < found);
-            let late = *this
-                .late
-                .get_or_insert(if is_own { Late::Elapsed } else { Late::Passed });
-            if late == Late::Passed && found == task && Horizon::is_enforced() {
-                // Whoever set the limit ends this with it, and says why.
-                return Poll::Pending;
-            }
+            *this.late = late;
             this.timer.set(Some(sleep_until(end.instant())));
         }
         if let Some(timer) = this.timer.as_mut().as_pin_mut() {
             // A future that uses up its task's budget on every poll would otherwise keep the timer from ever running.
             ready!(std::pin::pin!(tokio::task::unconstrained(timer)).poll(cx));
         }
+        if *this.late == Late::Elapsed && matches!(bounds.sooner(), Some((_, true))) {
+            return Poll::Pending;
+        }
         // What it holds is given back now, and not when somebody drops this.
         this.future.set(None);
-        Poll::Ready(Err(this.late.unwrap_or(Late::Passed)))
+        Poll::Ready(Err(*this.late))
     }
 }

@@ -14,7 +14,7 @@ use super::layer::Rules;
 use super::service::Terms;
 use crate::base::attempt::Attempt;
 use crate::base::clock::sleep;
-use crate::base::deadline::Deadline;
+use crate::base::deadline::{Deadline, is_over};
 use crate::base::error::BoxError;
 use crate::base::ready::{self, Origin};
 use crate::base::refusal::{Guarded, Refusal};
@@ -81,6 +81,10 @@ impl<F: Future, P, M> Attempts<F, P, M> {
                 }
                 StateProj::Waiting { sleep, prepared } => {
                     ready!(sleep.poll(cx));
+                    // Whoever is polled late may find that nobody waits any more.
+                    if is_over() {
+                        return Poll::Pending;
+                    }
                     let Some(prepared) = prepared.take() else {
                         return Poll::Pending;
                     };
