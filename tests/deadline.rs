@@ -119,7 +119,7 @@ async fn work_whose_deadline_has_passed_is_refused_before_it_starts() {
     let started = has_started.clone();
     let service = attempt.layer().layer(service_fn(move |(): ()| {
         started.store(true, Ordering::SeqCst);
-        std::future::ready(Ok::<_, Infallible>(()))
+        ready(Ok::<_, Infallible>(()))
     }));
     let deadline = Deadline::after(100 * MS);
     advance(99 * MS).await;
@@ -227,7 +227,7 @@ async fn a_task_that_is_spawned_has_only_what_it_is_given() {
 #[tokio::test(start_paused = true)]
 async fn a_panic_leaves_no_deadline_behind() {
     let scoped = Deadline::after(100 * MS).scope(async { assert!(MS.is_zero(), "inside") });
-    let caught = futures_util::FutureExt::catch_unwind(std::panic::AssertUnwindSafe(scoped)).await;
+    let caught = std::panic::AssertUnwindSafe(scoped).catch_unwind().await;
     caught.unwrap_err();
     assert_eq!(left().await, None);
 }
@@ -318,11 +318,9 @@ async fn whoever_set_the_limit_says_so_on_the_real_clock_too() {
 async fn a_call_that_is_made_here_and_spawned_has_its_own_limit_alone() {
     let attempt = timeout("attempt", 1000 * MS);
     let start = Instant::now();
-    let spawned = Deadline::after(50 * MS).scope(async {
-        let call = attempt.call(pending::<Result<(), Infallible>>);
-        tokio::spawn(call)
-    });
-    let ended = spawned.await.await.unwrap();
+    let made = async { [attempt.call(pending::<Result<(), Infallible>>)] };
+    let [call] = Deadline::after(50 * MS).scope(made).await;
+    let ended = tokio::spawn(call).await.unwrap();
     assert!(matches!(reason(ended), Reason::Elapsed { .. }));
     assert_eq!(start.elapsed(), 1000 * MS);
 }

@@ -9,8 +9,10 @@ use std::time::Duration;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use seaworthy::Body;
+use seaworthy::attempt::Attempt;
 use seaworthy::hedge::Hedge;
 use seaworthy::inventory::Describe;
+use seaworthy::retry::{Backoff, Retry};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, ServiceExt, service_fn};
 use web_support::{Step, script};
@@ -68,6 +70,35 @@ async fn a_late_answer_is_asked_for_again_with_the_whole_request() {
     let expected = [("cargo".to_owned(), None), ("cargo".to_owned(), Some("2".to_owned()))];
     assert_eq!(*seen.lock().unwrap(), expected);
     assert_eq!(counter(&hedge, "won"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hedge_inside_a_retry_counts_on_and_believes_nobody_else() {
+    let retry = Retry::builder("accounts")
+        .backoff(Backoff::constant(MS))
+        .build()
+        .unwrap();
+    let seen = Seen::default();
+    let noted = seen.clone();
+    let failing = service_fn(move |request: Request<Body>| {
+        let number = request.headers().get("x-request-attempt").cloned();
+        let number = number.map(|number| number.to_str().unwrap().to_owned());
+        let carried = request
+            .extensions()
+            .get::<Attempt>()
+            .map(|attempt| attempt.number().to_string());
+        noted.lock().unwrap().push((carried.unwrap_or_default(), number));
+        std::future::ready(Err::<Response<Body>, _>(std::io::Error::other("down")))
+    });
+    let service = retry.http_layer().layer(hedge().http_layer().layer(failing));
+    let mut spoofed = request(Method::GET, Body::empty());
+    spoofed.headers_mut().insert("x-request-attempt", "7".parse().unwrap());
+    spoofed
+        .headers_mut()
+        .insert("grpc-previous-rpc-attempts", "9".parse().unwrap());
+    service.oneshot(spoofed).await.unwrap_err();
+    let of = |number: &str| (number.to_owned(), Some(number.to_owned()));
+    assert_eq!(*seen.lock().unwrap(), [(String::new(), None), of("2"), of("3")]);
 }
 
 #[tokio::test(start_paused = true)]

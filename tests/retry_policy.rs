@@ -371,6 +371,24 @@ async fn work_whose_deadline_has_passed_is_not_started() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_not_sent_pays_for_nothing() {
+    let budget = Budget::builder("payments")
+        .share(100)
+        .floor(0)
+        .reserve(0)
+        .build()
+        .unwrap();
+    let retry = builder().budget(budget.clone()).build().unwrap();
+    let deadline = Deadline::after(MS);
+    advance(MS).await;
+    for _ in 0..10 {
+        let late = deadline.scope(async { retry.call_idempotent(|| ready(Ok::<_, io::Error>(()))).await });
+        late.await.unwrap_err();
+    }
+    assert_eq!((counter(&retry, "calls"), budget.balance()), (10, 0));
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_attempt_inside_sees_what_is_left_of_the_total() {
     let retry = builder().total(1000 * MS).build().unwrap();
     let seen = Mutex::new(Vec::new());

@@ -228,7 +228,9 @@ async fn what_is_left_goes_on_over_the_wire() {
 
     let deadline = Deadline::after(500 * MS);
     advance(120 * MS).await;
-    let headers = deadline.scope(sent(request(&[(X_REQUEST_TIMEOUT_MS, "9000")]))).await;
+    let stale = request(&[(X_REQUEST_TIMEOUT_MS, "9000"), (GRPC_TIMEOUT, "1n")]);
+    let headers = deadline.scope(sent(stale)).await;
+    assert!(!headers.contains_key(GRPC_TIMEOUT));
     assert_eq!(
         headers.get_all(X_REQUEST_TIMEOUT_MS).iter().collect::<Vec<_>>(),
         ["380"]

@@ -14,7 +14,7 @@ use crate::web::Body;
 use crate::web::retry::{HttpKept, HttpReplay, of_end, retry_after};
 
 /// The header with the number of attempts before this one: decimal, from 1 on; the first attempt has none (gRFC A6).
-pub const GRPC_PREVIOUS_RPC_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
+pub const GRPC_PREVIOUS_RPC_ATTEMPTS: HeaderName = crate::web::retry::PREVIOUS_RPC_ATTEMPTS;
 
 const GRPC_RETRY_PUSHBACK_MS: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
@@ -87,10 +87,10 @@ where
     type Kept = HttpKept;
 
     fn begin(&self, request: Request<B>) -> (Request<Body>, Option<HttpKept>) {
-        let mut request = request.map(Body::new);
-        request.headers_mut().remove(GRPC_PREVIOUS_RPC_ATTEMPTS);
+        let request = request.map(Body::new);
         let proven = self.methods.contains(request.uri().path());
-        self.http.keep(request, proven)
+        let (request, kept) = self.http.keep(request, proven);
+        (numbered(request, Attempt::current()), kept)
     }
 
     fn again(&self, kept: &mut HttpKept, attempt: Attempt) -> Option<Request<Body>> {
@@ -107,10 +107,11 @@ where
 }
 
 fn numbered(mut request: Request<Body>, attempt: Attempt) -> Request<Body> {
-    let previous = attempt.number() - 1;
-    request
-        .headers_mut()
-        .insert(GRPC_PREVIOUS_RPC_ATTEMPTS, previous.into());
+    if attempt != Attempt::FIRST {
+        let previous = attempt.number() - 1;
+        let headers = request.headers_mut();
+        headers.insert(GRPC_PREVIOUS_RPC_ATTEMPTS, previous.into());
+    }
     request
 }
 

@@ -62,7 +62,7 @@ pub(super) fn of(extensions: &Extensions) -> Option<Deadline> {
 ///
 /// For the outbound side, next to the client. The deadline is that of the request's extensions or of the task, whichever
 /// comes first; without one the request stays as it is. A gRPC request (by its content type) gets `grpc-timeout`, any
-/// other [`X_REQUEST_TIMEOUT_MS`]; a value that is there already is replaced. It is rounded down, so that whoever is
+/// other [`X_REQUEST_TIMEOUT_MS`]; whatever of both is there already is removed. It is rounded down, so that whoever is
 /// called gives up first, and is never zero.
 ///
 /// # Examples
@@ -123,6 +123,9 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for SendDeadlineService<S> {
 }
 
 fn write(headers: &mut HeaderMap, remaining: Duration) {
+    // What came with the request says what somebody else had left, some time ago.
+    headers.remove(GRPC_TIMEOUT);
+    headers.remove(X_REQUEST_TIMEOUT_MS);
     if is_grpc(headers) {
         headers.insert(GRPC_TIMEOUT, to_grpc(remaining));
     } else {

@@ -43,8 +43,13 @@ impl Account {
         u64::try_from(self.balance / RETRY).unwrap_or(u64::MAX)
     }
 
+    /// Gives up what exceeds a new reserve.
+    pub(crate) fn clamp(&mut self, config: &BudgetConfig) {
+        self.balance = self.balance.min(reserve(config));
+    }
+
     /// Adds what has come in since it was looked at last, and forgets what has been saved for too long.
-    fn settle(&mut self, config: &BudgetConfig, requests: u64, now: Ticks) {
+    pub(crate) fn settle(&mut self, config: &BudgetConfig, requests: u64, now: Ticks) {
         let passed = u128::from(now.0.saturating_sub(self.at.0));
         let recent = passed.min(WINDOW);
         // More than anybody counts, and few enough for what follows to fit.

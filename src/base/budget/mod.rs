@@ -17,10 +17,13 @@
 //! further attempts ≤ reserve + share × requests + floor × seconds
 //! ```
 //!
-//! A request that passes through several policies with the same budget, such as a hedge inside of a retry, pays once.
+//! A request is what reaches a policy and is not too late. One that passes through several policies with the same budget
+//! right inside each other, such as a hedge inside of a retry, pays once; in a task that is spawned between them, or with
+//! another budget between them, it is another request.
 //!
 //! Requests are counted on each thread by itself. Whoever draws may miss those that are being counted at that moment:
-//! one a thread at most, so that a budget falls short of its due by at most the share of so many.
+//! one a thread at most, so that under contention a budget falls short of its due by at most the share of so many. Beside
+//! that it pays less than the bound for a burst after a pause in which nobody drew, as that is spread over the pause.
 //!
 //! # Defaults
 //!
@@ -151,15 +154,29 @@ impl Budget {
         self.0.settings.load()
     }
 
-    /// Changes the settings of everything that shares this budget; what has been saved stays, up to the new reserve.
+    /// Changes the settings of everything that shares this budget, from now on; what has been saved stays, up to the new
+    /// reserve. With a share, a floor and a reserve of zero there are no further attempts at once.
     ///
     /// # Errors
     ///
-    /// What cannot be accepted; the old settings stay in force then.
+    /// A share above 100 %; the old settings stay in force then. Changes wait for each other: `change` must not change
+    /// the same budget.
     pub fn reconfigure(&self, change: impl FnOnce(&mut BudgetConfig)) -> Result<(), InvalidSettings> {
-        self.0.settings.change(&self.0.name, change, |_| ())?;
+        let change = |config: &mut BudgetConfig| {
+            // The time until now is paid by the old settings.
+            self.settle(config);
+            change(config);
+        };
+        let clamp = |config: &BudgetConfig| lock(&self.0.ledger).account.clamp(config);
+        self.0.settings.change(&self.0.name, change, clamp)?;
         self.0.events.emit(KIND, &self.0.name, Change::Settings);
         Ok(())
+    }
+
+    fn settle(&self, config: &BudgetConfig) {
+        let mut ledger = lock(&self.0.ledger);
+        let requests = ledger.requests();
+        ledger.account.settle(config, requests, self.0.clock.ticks());
     }
 
     /// Returns how many further attempts it would pay for now.
@@ -229,10 +246,15 @@ impl Source {
         }
     }
 
-    /// Counts a request.
+    /// Counts a request, whether or not anything comes of it.
+    #[inline]
+    pub(crate) fn count(&self) {
+        self.requests.add(ALL);
+    }
+
+    /// Pays for a request that is sent.
     #[inline]
     pub(crate) fn deposit(&self) {
-        self.requests.add(ALL);
         if PAID.get() != self.account() || self.budget.is_none() {
             self.requests.add(PAYING);
         }

@@ -106,6 +106,25 @@ fn those_who_share_a_budget_draw_from_one_account_and_leave_their_requests_behin
 }
 
 #[test]
+fn a_change_holds_from_now_on_and_takes_what_exceeds_the_new_reserve() {
+    let (source, manual) = source(&config(0, 0, 1000));
+    let budget = source.budget().unwrap();
+    manual.advance(Duration::from_secs(10));
+    budget.reconfigure(|config| config.floor = 1000).unwrap();
+    assert_eq!(budget.balance(), 1000, "the floor does not hold for the time before");
+    budget
+        .reconfigure(|config| {
+            *config = BudgetConfig {
+                share: 0,
+                floor: 0,
+                reserve: 0,
+            }
+        })
+        .unwrap();
+    assert_eq!(draws(&source), 0, "it can be switched off");
+}
+
+#[test]
 fn settings_change_under_way_and_a_wrong_share_is_refused() {
     let (source, _) = source(&config(0, 0, 3));
     let budget = source.budget().unwrap();

@@ -165,6 +165,7 @@ impl<F: Future, P, M: Maker<F, P, X>, X: HasRules> Hedged<F, P, M, X> {
     fn start(shared: Lane<X>, given: Option<Deadline>, start: impl FnOnce() -> (F, M)) -> Self {
         shared.rules().begin();
         let within = Within::start(None, given, || {
+            shared.rules().pay();
             let (first, maker) = shared.rules().within(start);
             Race {
                 first: Some(first),

@@ -78,7 +78,13 @@ impl Progress {
 }
 
 impl Rules {
-    /// Runs a part of a request that has been counted.
+    /// Pays for a request that is sent.
+    #[inline]
+    pub(super) fn pay(&self) {
+        self.source.deposit();
+    }
+
+    /// Runs a part of a request that has been paid for.
     #[inline]
     pub(super) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
         self.source.paid(work)
@@ -87,7 +93,7 @@ impl Rules {
     /// Counts a request.
     #[inline]
     pub(super) fn begin(&self) {
-        self.source.deposit();
+        self.source.count();
     }
 
     /// Returns after which time a second attempt is due; `None` if there can be none.

@@ -121,6 +121,7 @@ impl<F: Future, P, M: Maker<F, P, X>, X: HasRules> Retried<F, P, M, X> {
     fn start(shared: Lane<X>, given: Option<Deadline>, start: impl FnOnce(&X) -> (F, M)) -> Self {
         let limit = shared.rules().begin();
         let within = Within::start(limit, given, || {
+            shared.rules().pay();
             let (attempt, maker) = shared.rules().within(|| Attempt::FIRST.run(|| start(&shared)));
             Attempts {
                 state: State::Running { attempt },

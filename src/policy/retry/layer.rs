@@ -173,12 +173,18 @@ impl Rules {
     /// Counts a request, and returns how long it may take.
     #[inline]
     pub(super) fn begin(&self) -> Option<Duration> {
-        self.source.deposit();
+        self.source.count();
         let total = self.total.load(Ordering::Relaxed);
         (total != u64::MAX).then(|| Duration::from_nanos(total))
     }
 
-    /// Runs a part of a request that has been counted.
+    /// Pays for a request that is sent.
+    #[inline]
+    pub(super) fn pay(&self) {
+        self.source.deposit();
+    }
+
+    /// Runs a part of a request that has been paid for.
     #[inline]
     pub(super) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
         self.source.paid(work)

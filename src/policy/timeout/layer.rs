@@ -53,12 +53,14 @@ impl Timeout {
     ///
     /// # Errors
     ///
-    /// [`Guarded::Refused`](crate::Guarded::Refused) when the limit passed first,
+    /// [`Guarded::Refused`](crate::Guarded::Refused) when the limit or the caller's
+    /// [deadline](crate::deadline::Deadline) passed first,
     /// [`Guarded::Inner`](crate::Guarded::Inner) with the future's own error.
     ///
     /// # Cancellation
     ///
-    /// Dropping the returned future drops yours and counts as cancelled; when the limit passes, yours is dropped before
+    /// `operation` is called at once, unless the deadline has passed already. Dropping the returned future drops yours and
+    /// counts as cancelled; when the limit passes, yours is dropped before
     /// this returns to the runtime.
     ///
     /// # Examples
@@ -92,7 +94,8 @@ impl Timeout {
     ///
     /// # Errors
     ///
-    /// What cannot be accepted; the old limits stay in force then.
+    /// What cannot be accepted; the old limits stay in force then. Changes wait for each other: `change` must not change
+    /// the same handle.
     pub fn reconfigure(&self, change: impl FnOnce(&mut TimeoutConfig)) -> Result<(), InvalidSettings> {
         self.0.settings.change(&self.0.name, change, |_| ())?;
         self.0.events.emit(KIND, &self.0.name, Change::Settings);

@@ -21,9 +21,13 @@ use crate::policy::retry::{Retry, RetryLayer};
 
 /// The header with an attempt's number: decimal, from 2 on; the first attempt has none.
 ///
-/// It counts the attempts of whoever wrote it. A [`HttpReplay`] removes what a request brings along, so that nobody
-/// outside speaks for it, and an inner retry what an outer one wrote: Envoy does so with `x-envoy-attempt-count`.
+/// It counts the attempts of whoever wrote it. A [`HttpReplay`] replaces what a request brings along by the number of
+/// [`Attempt::current`](crate::attempt::Attempt::current), so that nobody outside speaks for it: an inner retry begins
+/// anew, as Envoy does with `x-envoy-attempt-count`, and a hedge inside a retry counts on.
 pub const X_REQUEST_ATTEMPT: HeaderName = HeaderName::from_static("x-request-attempt");
+
+/// The header with which gRPC says how many attempts there have been before (gRFC A6).
+pub(crate) const PREVIOUS_RPC_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{Request, request};
 
 use super::tape::Tape;
-use super::{BODY_LIMIT, X_REQUEST_ATTEMPT, is_idempotent};
+use super::{BODY_LIMIT, PREVIOUS_RPC_ATTEMPTS, X_REQUEST_ATTEMPT, is_idempotent};
 use crate::base::attempt::Attempt;
 use crate::base::deadline::Deadline;
 use crate::base::error::BoxError;
@@ -46,7 +46,11 @@ impl HttpReplay {
 
     /// Takes a request apart, if it is proven that it may be sent again.
     pub(crate) fn keep(self, mut request: Request<Body>, proven: bool) -> (Request<Body>, Option<HttpKept>) {
-        request.extensions_mut().remove::<Attempt>();
+        unnumber(&mut request);
+        let attempt = Attempt::current();
+        if attempt != Attempt::FIRST {
+            request.extensions_mut().insert(attempt);
+        }
         let least = http_body::Body::size_hint(request.body()).lower();
         if !proven || least > self.body_limit {
             return (request, None);
@@ -76,10 +80,10 @@ where
 
     #[inline]
     fn begin(&self, request: Request<B>) -> (Request<Body>, Option<HttpKept>) {
-        let mut request = request.map(Body::new);
-        request.headers_mut().remove(X_REQUEST_ATTEMPT);
+        let request = request.map(Body::new);
         let proven = is_idempotent(request.method(), request.headers());
-        self.keep(request, proven)
+        let (request, kept) = self.keep(request, proven);
+        (numbered(request, Attempt::current()), kept)
     }
 
     fn again(&self, kept: &mut HttpKept, attempt: Attempt) -> Option<Request<Body>> {
@@ -97,9 +101,18 @@ where
 }
 
 fn numbered(mut request: Request<Body>, attempt: Attempt) -> Request<Body> {
-    let headers = request.headers_mut();
-    headers.insert(X_REQUEST_ATTEMPT, attempt.number().into());
+    if attempt != Attempt::FIRST {
+        let headers = request.headers_mut();
+        headers.insert(X_REQUEST_ATTEMPT, attempt.number().into());
+    }
     request
+}
+
+/// Forgets what somebody else says about attempts.
+fn unnumber(request: &mut Request<Body>) {
+    request.extensions_mut().remove::<Attempt>();
+    request.headers_mut().remove(X_REQUEST_ATTEMPT);
+    request.headers_mut().remove(PREVIOUS_RPC_ATTEMPTS);
 }
 
 /// What an [`HttpReplay`] keeps of a request that it may send again.

@@ -1,6 +1,6 @@
 use reqwest::{Body, Request};
 
-use super::{BODY_LIMIT, RetryByStatus, X_REQUEST_ATTEMPT, is_idempotent};
+use super::{BODY_LIMIT, PREVIOUS_RPC_ATTEMPTS, RetryByStatus, X_REQUEST_ATTEMPT, is_idempotent};
 use crate::base::attempt::Attempt;
 use crate::base::replay::Replay;
 use crate::policy::retry::{Retry, RetryLayer};
@@ -62,6 +62,11 @@ impl Replay<Request> for ReqwestReplay {
 
     fn begin(&self, mut request: Request) -> (Request, Option<ReqwestKept>) {
         request.headers_mut().remove(X_REQUEST_ATTEMPT);
+        request.headers_mut().remove(PREVIOUS_RPC_ATTEMPTS);
+        if Attempt::current() != Attempt::FIRST {
+            let number = Attempt::current().number();
+            request.headers_mut().insert(X_REQUEST_ATTEMPT, number.into());
+        }
         let size = request.body().and_then(Body::as_bytes).map_or(0, <[u8]>::len);
         let may_be_repeated = is_idempotent(request.method(), request.headers()) && size as u64 <= self.body_limit;
         let kept = may_be_repeated.then(|| request.try_clone()).flatten();
