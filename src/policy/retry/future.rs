@@ -51,7 +51,8 @@ pin_project! {
     #[project = StateProj]
     enum State<F, P> {
         Running { #[pin] attempt: F },
-        Waiting { #[pin] sleep: Sleep, prepared: Option<P> },
+        // In a box, as few wait: what every call carries is the smaller for it.
+        Waiting { sleep: Pin<Box<Sleep>>, prepared: Option<P> },
     }
 }
 
@@ -76,11 +77,11 @@ impl<F: Future, P, M> Attempts<F, P, M> {
                     };
                     // The response may hold a connection, and the attempt a permit: nothing is held while it waits.
                     drop(end);
-                    let (sleep, prepared) = (sleep(wait), Some(prepared));
+                    let (sleep, prepared) = (Box::pin(sleep(wait)), Some(prepared));
                     this.state.set(State::Waiting { sleep, prepared });
                 }
                 StateProj::Waiting { sleep, prepared } => {
-                    ready!(sleep.poll(cx));
+                    ready!(sleep.as_mut().poll(cx));
                     // Whoever is polled late may find that nobody waits any more.
                     if is_over() {
                         return Poll::Pending;
