@@ -363,7 +363,8 @@ async fn nothing_is_begun_by_whoever_is_polled_too_late() {
         counted.fetch_add(1, Ordering::SeqCst);
         ready(Err::<(), _>(std::io::Error::other("down")))
     });
-    let mut call = Box::pin(retry.build().unwrap().layer().layer(failing).oneshot(Read));
+    let retry = retry.build().unwrap();
+    let mut call = Box::pin(retry.layer().layer(failing).oneshot(Read));
     assert!(futures_util::poll!(call.as_mut()).is_pending());
     advance(Duration::from_secs(10)).await;
     let error = call.await.unwrap_err();
@@ -372,6 +373,15 @@ async fn nothing_is_begun_by_whoever_is_polled_too_late() {
         Reason::Elapsed { .. }
     ));
     assert_eq!(calls.load(Ordering::SeqCst), 1);
+
+    let mut call = Box::pin(retry.call_idempotent(|| {
+        calls.fetch_add(1, Ordering::SeqCst);
+        ready(Err::<(), _>(std::io::Error::other("down")))
+    }));
+    assert!(futures_util::poll!(call.as_mut()).is_pending());
+    advance(Duration::from_secs(10)).await;
+    assert!(matches!(call.await, Err(Guarded::Refused(_))));
+    assert_eq!(calls.swap(1, Ordering::SeqCst), 2);
 
     let attempt = timeout("attempt", 100 * MS);
     let counted = calls.clone();

@@ -80,7 +80,7 @@ async fn a_body_that_streams_is_sent_once() {
 async fn a_response_says_when_to_come_back() {
     use std::time::Duration;
 
-    let service = tower::service_fn(async |_: Request| {
+    let service = tower::service_fn(|_: Request| async {
         let (code, after) = if Attempt::current() == Attempt::FIRST {
             (429, "2")
         } else {
