@@ -135,7 +135,7 @@ fn write(headers: &mut HeaderMap, remaining: Duration) {
 }
 
 /// Returns whether these are the headers of a gRPC message.
-pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+fn is_grpc(headers: &HeaderMap) -> bool {
     let content = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     content.is_some_and(|content| content.starts_with(b"application/grpc"))
 }

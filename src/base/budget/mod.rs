@@ -10,8 +10,9 @@
 //! The budget starts with its reserve. Every request adds the share of an attempt (20 % of one by default), every second
 //! adds the floor, and every further attempt takes one. If less than one is left, there is no further attempt. What
 //! exceeds the reserve, and one attempt, melts away: a tenth of it a second, and all of it when nobody draws for 10 s.
-//! Of the requests that came since somebody drew last, those of the last 10 s count, as if they had come evenly. So an
-//! hour of health does not pay for a storm; and from its beginning on, under any contention,
+//! Of the requests that came since somebody drew last, or looked (the inventory does), those of the last 10 s count, as
+//! if they had come evenly. So an hour of health does not pay for a storm; and from its beginning on, under any
+//! contention,
 //!
 //! ```text
 //! further attempts ≤ reserve + share × requests + floor × seconds
@@ -37,23 +38,25 @@
 mod account;
 #[cfg(all(test, seaworthy_loom))]
 mod models;
+mod source;
 #[cfg(all(test, not(seaworthy_loom)))]
 mod tests;
 
-use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use smol_str::SmolStr;
 
 use self::account::Account;
+pub(crate) use self::source::{Choice, Source};
+use self::source::{PAYING, Requests};
+use super::Counter;
 use super::clock::Clock;
 use super::error::{InvalidSetting, InvalidSettings};
 use super::events::{Change, EventSink, Events};
 use super::inventory::{Describe, Entry};
 use super::live::{Live, Validate};
 use super::sync::{Mutex, lock};
-use super::{Counter, Counters};
 
 const KIND: &str = "budget";
 const WINDOW: Duration = Duration::from_secs(10);
@@ -187,14 +190,6 @@ impl Budget {
         ledger.account.balance(&config, requests, self.0.clock.ticks())
     }
 
-    /// Makes one who counts requests and draws for them.
-    pub(crate) fn source(&self) -> Source {
-        let requests = Arc::<Requests>::default();
-        lock(&self.0.ledger).sources.push(Arc::clone(&requests));
-        let budget = Some(self.clone());
-        Source { requests, budget }
-    }
-
     fn withdraw(&self) -> bool {
         let config = self.config();
         let is_granted = {
@@ -220,91 +215,6 @@ impl Describe for Budget {
             .counter("requests", lock(&self.0.ledger).requests())
             .counter("granted", self.0.granted.sum())
             .counter("refused", self.0.refused.sum())
-    }
-}
-
-thread_local!(static PAID: Cell<usize> = const { Cell::new(0) });
-
-/// Counts the requests of one policy, and draws for their further attempts; from no account if there is no budget.
-#[derive(Debug)]
-pub(crate) struct Source {
-    requests: Arc<Requests>,
-    budget: Option<Budget>,
-}
-
-/// All requests, and those that pay: not the ones that a policy outside has paid for already.
-type Requests = Counters<2>;
-const ALL: usize = 0;
-const PAYING: usize = 1;
-
-impl Source {
-    /// Makes one whose further attempts nothing bounds.
-    pub(crate) fn unlimited() -> Self {
-        Self {
-            requests: Arc::default(),
-            budget: None,
-        }
-    }
-
-    /// Counts a request, whether or not anything comes of it.
-    #[inline]
-    pub(crate) fn count(&self) {
-        self.requests.add(ALL);
-    }
-
-    /// Pays for a request that is sent.
-    #[inline]
-    pub(crate) fn deposit(&self) {
-        if PAID.get() != self.account() || self.budget.is_none() {
-            self.requests.add(PAYING);
-        }
-    }
-
-    /// Runs `work` as part of a request that has been counted, so that nobody inside counts it into the same budget again.
-    #[inline]
-    pub(crate) fn paid<T>(&self, work: impl FnOnce() -> T) -> T {
-        let _restore = self.budget.as_ref().map(|_| Restore(PAID.replace(self.account())));
-        work()
-    }
-
-    /// Tells budgets apart.
-    #[inline]
-    fn account(&self) -> usize {
-        self.budget.as_ref().map_or(0, |budget| Arc::as_ptr(&budget.0).addr())
-    }
-
-    /// Returns whether there may be a further attempt; it is paid for then.
-    pub(crate) fn withdraw(&self) -> bool {
-        self.budget.as_ref().is_none_or(Budget::withdraw)
-    }
-
-    /// Returns how many requests it has counted.
-    pub(crate) fn requests(&self) -> u64 {
-        self.requests.sum_of(ALL)
-    }
-
-    pub(crate) fn budget(&self) -> Option<&Budget> {
-        self.budget.as_ref()
-    }
-}
-
-impl Drop for Source {
-    fn drop(&mut self) {
-        if let Some(budget) = &self.budget {
-            let mut ledger = lock(&budget.0.ledger);
-            ledger.sources.retain(|source| !Arc::ptr_eq(source, &self.requests));
-            ledger.past += self.requests.sum_of(PAYING);
-        }
-    }
-}
-
-/// Puts back whose requests were paid for before, after a panic too.
-struct Restore(usize);
-
-impl Drop for Restore {
-    #[inline]
-    fn drop(&mut self) {
-        PAID.set(self.0);
     }
 }
 

@@ -10,7 +10,7 @@ use super::future::Call;
 use super::pace::Pace;
 use super::rules::{Counts, Rules};
 use super::service::HedgeService;
-use crate::base::budget::{Budget, Source};
+use crate::base::budget::{Budget, Choice};
 use crate::base::clock::Clock;
 use crate::base::error::InvalidSettings;
 use crate::base::events::{EventSink, Events};
@@ -35,7 +35,7 @@ impl Hedge {
         HedgeBuilder {
             name: SmolStr::new(name),
             config: HedgeConfig::default(),
-            budget: BudgetChoice::Own,
+            budget: Choice::default(),
             clock: Clock::default(),
             events: Events::default(),
         }
@@ -143,20 +143,9 @@ impl Describe for Hedge {
         self.0.describe()
     }
 
-    /// Describes its own budget, too; one that was given to it is somebody else's to describe.
     fn describe_all(&self) -> Vec<Entry> {
-        let own = self.budget().filter(|_| self.0.owns_budget);
-        std::iter::once(self.describe())
-            .chain(own.map(Describe::describe))
-            .collect()
+        self.0.source.describe_all(self.describe())
     }
-}
-
-#[derive(Clone, Debug)]
-enum BudgetChoice {
-    Own,
-    Given(Budget),
-    None,
 }
 
 /// Builds a [`Hedge`].
@@ -165,7 +154,7 @@ enum BudgetChoice {
 pub struct HedgeBuilder {
     name: SmolStr,
     config: HedgeConfig,
-    budget: BudgetChoice,
+    budget: Choice,
     clock: Clock,
     events: Events,
 }
@@ -180,13 +169,13 @@ impl HedgeBuilder {
 
     /// Pays for second attempts out of this budget, which others may share. Default: one of its own, with the defaults.
     pub fn budget(mut self, budget: Budget) -> Self {
-        self.budget = BudgetChoice::Given(budget);
+        self.budget = Choice::Given(budget);
         self
     }
 
     /// Lets the delay alone bound the second attempts: when the dependency becomes slow, its load is doubled by them.
     pub fn without_budget(mut self) -> Self {
-        self.budget = BudgetChoice::None;
+        self.budget = Choice::None;
         self
     }
 
@@ -212,12 +201,7 @@ impl HedgeBuilder {
         let stripes = stripe::count(MOST_STRIPES);
         let pace = Pace::new(&self.config.after, stripes, self.clock.ticks());
         let settings = Live::new(&self.name, self.config)?;
-        let owns_budget = matches!(self.budget, BudgetChoice::Own);
-        let source = match self.budget {
-            BudgetChoice::Own => Budget::builder(&self.name).build()?.source(),
-            BudgetChoice::Given(budget) => budget.source(),
-            BudgetChoice::None => Source::unlimited(),
-        };
+        let source = self.budget.source(&self.name)?;
         let rules = Rules {
             name: self.name,
             settings,
@@ -225,7 +209,6 @@ impl HedgeBuilder {
             clock: self.clock,
             events: self.events,
             source,
-            owns_budget,
             counts: Counts::default(),
         };
         Ok(Hedge(Striped::new(rules, stripes)))

@@ -27,7 +27,6 @@ pub(super) struct Rules {
     pub(super) clock: Clock,
     pub(super) events: Events,
     pub(super) source: Source,
-    pub(super) owns_budget: bool,
     pub(super) counts: Counts,
 }
 
@@ -200,12 +199,11 @@ impl Rules {
     }
 
     pub(super) fn describe(&self) -> Entry {
-        let budget = self.source.budget().map_or("none", |budget| budget.name());
         let counts = &self.counts;
         Entry::new(KIND, &*self.name, "on")
             .setting("after", &self.settings.load().after)
             .setting("delay", format!("{:?}", self.delay().0))
-            .setting("budget", budget)
+            .setting("budget", self.source.budget_name())
             .counter("calls", self.source.requests())
             .counter("hedged", counts.hedged.sum())
             .counter("won", counts.won.sum())

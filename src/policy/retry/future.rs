@@ -10,7 +10,7 @@ use tower_service::Service;
 
 use super::appraise::{Appraisal, Appraise};
 use super::engine::Progress;
-use super::layer::Rules;
+use super::rules::Rules;
 use super::service::Terms;
 use crate::base::attempt::Attempt;
 use crate::base::clock::sleep;

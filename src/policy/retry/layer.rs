@@ -1,6 +1,5 @@
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use smol_str::SmolStr;
@@ -9,26 +8,18 @@ use tower_layer::Layer;
 use super::appraise::{Appraisal, Appraise, ByOutcome, of_refusal};
 use super::backoff::Backoff;
 use super::config::RetryConfig;
-use super::engine::{Progress, Stop};
 use super::future::Call;
+use super::rules::Rules;
 use super::service::{RetryService, Terms};
-use crate::base::Counter;
-use crate::base::attempt::Attempt;
-use crate::base::budget::{Budget, Source};
-use crate::base::deadline::Deadline;
+use crate::base::budget::{Budget, Choice};
 use crate::base::error::InvalidSettings;
-use crate::base::events::{Change, EventSink, Events};
+use crate::base::events::{EventSink, Events};
 use crate::base::inventory::{Describe, Entry};
-use crate::base::live::Live;
 use crate::base::outcome::ErrorIsFailure;
 use crate::base::random::Random;
-use crate::base::refusal::{Part, Reason, Refusal};
+use crate::base::refusal::Refusal;
 use crate::base::replay::Cloned;
 use crate::base::stripe::{self, MOST_STRIPES, Striped};
-use crate::base::ticks::nanos_of;
-use crate::base::within::Late;
-
-const KIND: &str = "retry";
 
 /// Tries again what failed, as often as attempts, budget and deadline allow.
 ///
@@ -37,33 +28,13 @@ const KIND: &str = "retry";
 #[derive(Clone, Debug)]
 pub struct Retry(Striped<Rules>);
 
-/// What all requests of one handle have in common.
-#[derive(Debug)]
-pub(super) struct Rules {
-    name: SmolStr,
-    settings: Live<RetryConfig>,
-    /// One of the settings again, because every call looks at it; nanoseconds.
-    total: AtomicU64,
-    random: Random,
-    events: Events,
-    source: Source,
-    owns_budget: bool,
-    retried: Counter,
-    exhausted: Counter,
-    unrepeatable: Counter,
-    out_of_time: Counter,
-    out_of_budget: Counter,
-    elapsed: Counter,
-    cancelled: Counter,
-}
-
 impl Retry {
     /// Starts a retry with the defaults; `name` shows in errors, events and the inventory.
     pub fn builder(name: impl AsRef<str>) -> RetryBuilder {
         RetryBuilder {
             name: SmolStr::new(name),
             config: RetryConfig::default(),
-            budget: BudgetChoice::Own,
+            budget: Choice::default(),
             random: Random::default(),
             events: Events::default(),
         }
@@ -141,7 +112,7 @@ impl Retry {
 
     /// Returns the settings in force.
     pub fn config(&self) -> Arc<RetryConfig> {
-        self.0.settings.load()
+        self.0.config()
     }
 
     /// Changes the settings of every layer of this handle; requests under way keep their total.
@@ -151,135 +122,27 @@ impl Retry {
     /// What cannot be accepted; the old settings stay in force then. Changes wait for each other: `change` must not
     /// change the same handle.
     pub fn reconfigure(&self, change: impl FnOnce(&mut RetryConfig)) -> Result<(), InvalidSettings> {
-        let rules = &*self.0;
-        let then = |config: &RetryConfig| rules.total.store(total_of(config), Ordering::Relaxed);
-        rules.settings.change(&rules.name, change, then)?;
-        rules.events.emit(KIND, &rules.name, Change::Settings);
-        Ok(())
+        self.0.reconfigure(change)
     }
 
     /// Returns the budget, to share it with others or to look at it; `None` if there is none.
     pub fn budget(&self) -> Option<&Budget> {
         self.0.source.budget()
     }
-}
 
-/// Nanoseconds; the most if there is no total.
-fn total_of(config: &RetryConfig) -> u64 {
-    config.total.map_or(u64::MAX, nanos_of)
-}
-
-impl Rules {
-    /// Counts a request, and returns how long it may take.
-    #[inline]
-    pub(super) fn begin(&self) -> Option<Duration> {
-        self.source.count();
-        let total = self.total.load(Ordering::Relaxed);
-        (total != u64::MAX).then(|| Duration::from_nanos(total))
-    }
-
-    /// Pays for a request that is sent.
-    #[inline]
-    pub(super) fn pay(&self) {
-        self.source.deposit();
-    }
-
-    /// Runs a part of a request that has been paid for.
-    #[inline]
-    pub(super) fn within<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.source.paid(work)
-    }
-
-    /// Returns how long to wait for the next attempt, with what it is made of; `None` if there is to be none.
-    #[cold]
-    pub(super) fn next<P>(
-        &self,
-        progress: &mut Progress,
-        appraisal: Appraisal,
-        prepare: impl FnOnce(Attempt) -> Option<P>,
-    ) -> Option<(Duration, P)> {
-        let config = self.settings.load();
-        let remaining = Deadline::current().map(Deadline::remaining);
-        let wait = match progress.decide(appraisal, &config, self.random.unit(), remaining) {
-            Ok(wait) => wait,
-            Err(stop) => {
-                match stop {
-                    Stop::Final => {}
-                    Stop::Exhausted => self.exhausted.increment(),
-                    Stop::OutOfTime => self.out_of_time.increment(),
-                }
-                return None;
-            }
-        };
-        let Some(prepared) = prepare(progress.attempt.next()) else {
-            self.unrepeatable.increment();
-            return None;
-        };
-        // Last, so that nothing is paid for that does not take place.
-        if !self.source.withdraw() {
-            self.out_of_budget.increment();
-            return None;
-        }
-        self.retried.increment();
-        progress.attempt = progress.attempt.next();
-        Some((wait, prepared))
-    }
-
-    pub(super) fn refuse(&self, late: Late, limit: Option<Duration>) -> Refusal {
-        self.elapsed.increment();
-        let reason = match (late, limit) {
-            (Late::Elapsed, Some(limit)) => Reason::Elapsed {
-                limit,
-                part: Part::Response,
-            },
-            _ => Reason::DeadlinePassed,
-        };
-        Refusal::new(KIND, self.name.clone(), reason)
-    }
-
-    pub(super) fn cancelled(&self) {
-        self.cancelled.increment();
+    pub(super) fn rules(&self) -> &Rules {
+        &self.0
     }
 }
 
 impl Describe for Retry {
     fn describe(&self) -> Entry {
-        let rules = &*self.0;
-        let config = self.config();
-        let total = config.total.map_or("none".into(), |total| format!("{total:?}"));
-        let budget = match rules.source.budget() {
-            Some(budget) => budget.name().to_owned(),
-            None => "none".to_owned(),
-        };
-        Entry::new(KIND, &*rules.name, "on")
-            .setting("attempts", config.attempts)
-            .setting("backoff", &config.backoff)
-            .setting("total", total)
-            .setting("budget", budget)
-            .counter("calls", rules.source.requests())
-            .counter("retried", rules.retried.sum())
-            .counter("exhausted", rules.exhausted.sum())
-            .counter("unrepeatable", rules.unrepeatable.sum())
-            .counter("out_of_time", rules.out_of_time.sum())
-            .counter("out_of_budget", rules.out_of_budget.sum())
-            .counter("elapsed", rules.elapsed.sum())
-            .counter("cancelled", rules.cancelled.sum())
+        self.0.describe()
     }
 
-    /// Describes its own budget, too; one that was given to it is somebody else's to describe.
     fn describe_all(&self) -> Vec<Entry> {
-        let own = self.0.source.budget().filter(|_| self.0.owns_budget);
-        std::iter::once(self.describe())
-            .chain(own.map(Describe::describe))
-            .collect()
+        self.0.source.describe_all(self.describe())
     }
-}
-
-#[derive(Clone, Debug)]
-enum BudgetChoice {
-    Own,
-    Given(Budget),
-    None,
 }
 
 /// Builds a [`Retry`].
@@ -288,7 +151,7 @@ enum BudgetChoice {
 pub struct RetryBuilder {
     name: SmolStr,
     config: RetryConfig,
-    budget: BudgetChoice,
+    budget: Choice,
     random: Random,
     events: Events,
 }
@@ -315,13 +178,13 @@ impl RetryBuilder {
 
     /// Pays for further attempts out of this budget, which others may share. Default: one of its own, with the defaults.
     pub fn budget(mut self, budget: Budget) -> Self {
-        self.budget = BudgetChoice::Given(budget);
+        self.budget = Choice::Given(budget);
         self
     }
 
     /// Lets attempts alone bound the retries: when the dependency fails, its load is multiplied by them.
     pub fn without_budget(mut self) -> Self {
-        self.budget = BudgetChoice::None;
+        self.budget = Choice::None;
         self
     }
 
@@ -343,28 +206,8 @@ impl RetryBuilder {
     ///
     /// Every setting that is out of its range, or that fights another.
     pub fn build(self) -> Result<Retry, InvalidSettings> {
-        let owns_budget = matches!(self.budget, BudgetChoice::Own);
-        let source = match self.budget {
-            BudgetChoice::Own => Budget::builder(&self.name).build()?.source(),
-            BudgetChoice::Given(budget) => budget.source(),
-            BudgetChoice::None => Source::unlimited(),
-        };
-        let rules = Rules {
-            total: AtomicU64::new(total_of(&self.config)),
-            settings: Live::new(&self.name, self.config)?,
-            name: self.name,
-            random: self.random,
-            events: self.events,
-            source,
-            owns_budget,
-            retried: Counter::default(),
-            exhausted: Counter::default(),
-            unrepeatable: Counter::default(),
-            out_of_time: Counter::default(),
-            out_of_budget: Counter::default(),
-            elapsed: Counter::default(),
-            cancelled: Counter::default(),
-        };
+        let source = self.budget.source(&self.name)?;
+        let rules = Rules::new(self.name, self.config, self.random, self.events, source)?;
         Ok(Retry(Striped::new(rules, stripe::count(MOST_STRIPES))))
     }
 }
@@ -412,11 +255,5 @@ impl<S: Clone, R: Clone, A: Clone> Layer<S> for RetryLayer<R, A> {
             appraise: self.appraise.clone(),
         };
         RetryService::new(inner, terms)
-    }
-}
-
-impl Retry {
-    pub(super) fn rules(&self) -> &Rules {
-        &self.0
     }
 }

@@ -96,6 +96,7 @@ mod config;
 mod engine;
 mod future;
 mod layer;
+mod rules;
 mod service;
 #[cfg(test)]
 mod tests;
