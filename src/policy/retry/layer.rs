@@ -194,7 +194,7 @@ impl RetryBuilder {
         self
     }
 
-    /// Sends a [settings event](Change::Settings) to `sink` whenever the settings change.
+    /// Sends a [settings event](crate::events::Change::Settings) to `sink` whenever the settings change.
     pub fn events(mut self, sink: impl EventSink) -> Self {
         self.events = Events::new(sink);
         self
