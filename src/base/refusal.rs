@@ -36,6 +36,20 @@ pub enum Reason {
     DeadlinePassed,
     /// The circuit to whoever was called is open, or half-open with all its probes under way.
     CircuitOpen,
+    /// More was asked for than the rate limit allows.
+    RateLimited {
+        /// How many requests it allows ...
+        quota: u32,
+        /// ... in so much time.
+        per: Duration,
+    },
+    /// As many calls are under way as may be at once, and nobody else may wait for their end, or waited long enough.
+    BulkheadFull {
+        /// How long this one waited; zero if it was refused at once.
+        waited: Duration,
+    },
+    /// There is no room to keep account of another key.
+    TooManyKeys,
     /// The body is larger than the limit in bytes.
     BodyTooLarge {
         /// The most bytes that are accepted.
@@ -120,7 +134,10 @@ impl Refusal {
             }
             | Reason::BodyTooLarge { .. }
             | Reason::DeadlinePassed
-            | Reason::CircuitOpen => Outcome::Ignored,
+            | Reason::CircuitOpen
+            | Reason::RateLimited { .. }
+            | Reason::BulkheadFull { .. }
+            | Reason::TooManyKeys => Outcome::Ignored,
             Reason::Elapsed { .. } => Outcome::Failure,
         }
     }
@@ -145,6 +162,9 @@ impl Reason {
             } => "request_body_idle",
             Self::DeadlinePassed => "deadline_passed",
             Self::CircuitOpen => "circuit_open",
+            Self::RateLimited { .. } => "rate_limited",
+            Self::BulkheadFull { .. } => "bulkhead_full",
+            Self::TooManyKeys => "too_many_keys",
             Self::BodyTooLarge { .. } => "body_too_large",
         }
     }
@@ -175,6 +195,10 @@ impl fmt::Display for Reason {
             } => write!(f, "request body silent for {limit:?}"),
             Self::DeadlinePassed => f.write_str("the caller's deadline has passed"),
             Self::CircuitOpen => f.write_str("circuit is open"),
+            Self::RateLimited { quota, per } => write!(f, "more than {quota} requests in {per:?}"),
+            Self::BulkheadFull { waited } if waited.is_zero() => f.write_str("no place is free"),
+            Self::BulkheadFull { waited } => write!(f, "no place came free within {waited:?}"),
+            Self::TooManyKeys => f.write_str("no room for another key"),
             Self::BodyTooLarge { limit } => write!(f, "body larger than {limit} bytes"),
         }
     }

@@ -16,7 +16,8 @@ pub fn status_of(refusal: &Refusal) -> StatusCode {
             ..
         } => StatusCode::REQUEST_TIMEOUT,
         Reason::Elapsed { .. } | Reason::DeadlinePassed => StatusCode::GATEWAY_TIMEOUT,
-        Reason::CircuitOpen => StatusCode::SERVICE_UNAVAILABLE,
+        Reason::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Reason::CircuitOpen | Reason::BulkheadFull { .. } | Reason::TooManyKeys => StatusCode::SERVICE_UNAVAILABLE,
         Reason::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
     }
 }
