@@ -10,7 +10,7 @@ pub mod deadline;
 pub(crate) mod error;
 pub mod events;
 pub mod inventory;
-#[cfg(feature = "breaker")]
+#[cfg(any(feature = "breaker", feature = "bulkhead", feature = "rate-limit"))]
 pub(crate) mod keyed;
 pub(crate) mod live;
 pub mod outcome;
@@ -23,7 +23,13 @@ pub mod replay;
 pub mod request;
 pub(crate) mod stripe;
 pub(crate) mod sync;
-#[cfg(any(feature = "breaker", feature = "hedge", feature = "retry"))]
+#[cfg(any(
+    feature = "breaker",
+    feature = "bulkhead",
+    feature = "hedge",
+    feature = "rate-limit",
+    feature = "retry"
+))]
 pub(crate) mod ticks;
 #[cfg(any(feature = "hedge", feature = "retry", feature = "timeout"))]
 pub(crate) mod within;
