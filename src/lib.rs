@@ -88,6 +88,8 @@ pub mod web;
 #[cfg(feature = "app")]
 pub use assembly::{App, AppBuilder, AppError, Bound, Endpoint, run};
 pub use base::error::{BoxError, InvalidSetting, InvalidSettings};
+#[cfg(any(feature = "bulkhead", feature = "http", feature = "rate-limit"))]
+pub use base::key;
 #[cfg(any(feature = "breaker", feature = "retry"))]
 pub use base::random;
 pub use base::refusal::{Guarded, Part, Reason, Refusal};
@@ -98,6 +100,8 @@ pub use base::{clock, deadline, events, inventory, outcome, request};
 pub use policy::breaker;
 #[cfg(feature = "hedge")]
 pub use policy::hedge;
+#[cfg(feature = "rate-limit")]
+pub use policy::rate_limit;
 #[cfg(feature = "retry")]
 pub use policy::retry;
 #[cfg(feature = "timeout")]

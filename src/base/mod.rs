@@ -10,6 +10,8 @@ pub mod deadline;
 pub(crate) mod error;
 pub mod events;
 pub mod inventory;
+#[cfg(any(feature = "bulkhead", feature = "http", feature = "rate-limit"))]
+pub mod key;
 #[cfg(any(feature = "breaker", feature = "bulkhead", feature = "rate-limit"))]
 pub(crate) mod keyed;
 pub(crate) mod live;

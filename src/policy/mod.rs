@@ -4,6 +4,8 @@
 pub mod breaker;
 #[cfg(feature = "hedge")]
 pub mod hedge;
+#[cfg(feature = "rate-limit")]
+pub mod rate_limit;
 #[cfg(feature = "retry")]
 pub mod retry;
 #[cfg(feature = "timeout")]
