@@ -1,5 +1,6 @@
 //! Vocabulary that every other module uses and that uses none of them.
 
+pub(crate) mod allowance;
 #[cfg(any(feature = "hedge", feature = "retry"))]
 pub mod attempt;
 #[cfg(any(feature = "hedge", feature = "retry"))]
@@ -10,6 +11,8 @@ pub mod deadline;
 pub(crate) mod error;
 pub mod events;
 pub mod inventory;
+#[cfg(any(feature = "bulkhead", feature = "http", feature = "rate-limit"))]
+pub mod key;
 #[cfg(feature = "breaker")]
 pub(crate) mod keyed;
 pub(crate) mod live;
