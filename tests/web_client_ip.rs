@@ -235,15 +235,15 @@ fn bytes() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(byte, 0..60)
 }
 
-/// Elements as a proxy writes them, the first of which is for the client.
-fn appended(quoted: bool, hops: usize) -> String {
-    let (open, close) = if quoted {
-        ("\"", ":80\";host=\"a\\\",b\"")
-    } else {
-        ("", ";proto=http")
-    };
-    let element = |n: usize| format!("for={open}192.0.2.{n}{close}");
-    (1..=hops).map(element).collect::<Vec<_>>().join(", ")
+/// Elements as proxies write them, the first of which is for the client; `host` is what the client sent as its `Host`.
+fn appended(hops: usize, host: &[u8]) -> Vec<u8> {
+    let escaped = host.iter().flat_map(|byte| match byte {
+        b'"' | b'\\' => vec![b'\\', *byte],
+        byte => vec![*byte],
+    });
+    let escaped: Vec<_> = escaped.collect();
+    let element = |n: usize| [format!("for=\"192.0.2.{n}:80\";host=\"").as_bytes(), &escaped, b"\""].concat();
+    (1..=hops).map(element).collect::<Vec<_>>().join(&b", "[..])
 }
 
 proptest! {
@@ -258,18 +258,18 @@ proptest! {
     fn whatever_stands_left_of_the_trusted_members_never_changes_the_key(
         mut lines in prop::collection::vec(bytes(), 0..4),
         hops in 1..5usize,
-        quoted in any::<bool>(),
+        host in bytes(),
         same_line in any::<bool>(),
     ) {
         let addresses: Vec<_> = (1..=hops).map(|n| format!("192.0.2.{n}")).collect();
         for (header, client, told) in [
-            (X_FORWARDED_FOR, ClientIp::x_forwarded_for(hops), addresses.join(",")),
-            (FORWARDED, ClientIp::forwarded(hops), appended(quoted, hops)),
+            (X_FORWARDED_FOR, ClientIp::x_forwarded_for(hops), addresses.join(",").into_bytes()),
+            (FORWARDED, ClientIp::forwarded(hops), appended(hops, &host)),
         ] {
             let before = lines.clone();
             match lines.last_mut().filter(|_| same_line) {
-                Some(line) => line.extend([b", ", told.as_bytes()].concat()),
-                None => lines.push(told.into_bytes()),
+                Some(line) => line.extend([b", ", &*told].concat()),
+                None => lines.push(told),
             }
             let key = client.extract(&request(header, &lines));
             prop_assert_eq!(key.to_string(), "192.0.2.1");
