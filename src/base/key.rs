@@ -4,7 +4,8 @@ use std::hash::Hash;
 
 /// Says whose account a request goes on, for limits that count each client apart.
 ///
-/// Every closure from a request to a key is one. What it returns is kept and hashed for every request: small is fast.
+/// Every closure from a request to a key is one (write the type of its argument: `|order: &Order| …`). The key is hashed
+/// for every request and kept while its account is: small is fast.
 ///
 /// # Examples
 ///

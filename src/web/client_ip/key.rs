@@ -1,17 +1,21 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// One client, as told by [`ClientIp`](super::ClientIp); shows as an address.
+/// Stands for one client, as told by [`ClientIp`](super::ClientIp); shows as an address.
 // One integer: half the cost of a keyed limit is to hash its key. Its derived `Hash` writes just that.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ClientKey(u128);
 
 impl ClientKey {
-    /// The key of all requests whose client is not known.
+    /// Stands for all whose address is not known.
     // The last address of multicast, from which nothing is sent.
     pub const UNKNOWN: Self = Self(u128::MAX);
 
-    pub(super) fn new(address: IpAddr, ipv6_prefix: u8) -> Self {
+    /// Makes the key of an address, for extractors of your own.
+    ///
+    /// Of an IPv6 address the leading `ipv6_prefix` bits count, 0 to 128; more is 128. An IPv4 address counts as a whole,
+    /// also if it comes as IPv6.
+    pub fn new(address: IpAddr, ipv6_prefix: u8) -> Self {
         let cut_off = 128 - u32::from(ipv6_prefix.min(128));
         Self(match address.to_canonical() {
             IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
