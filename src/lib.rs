@@ -46,6 +46,7 @@
 //! | [`telemetry`] | `metrics` | counters and states of policies to the `metrics` facade |
 //! | [`App`], [`run`] | `app` | the assembly: server, admin plane, settings, signals, logs |
 //! | [`budget`], [`replay`], [`attempt`] | with `retry` or `hedge` | what pays for further attempts, how a request is repeated, which attempt this is |
+//! | [`key`] | with `bulkhead`, `http` or `rate-limit` | who a request is counted for |
 //! | [`clock`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
 //! | [`docs`] | always | architecture, life of a request, settings |
 //!

@@ -1,5 +1,6 @@
 //! Vocabulary that every other module uses and that uses none of them.
 
+pub(crate) mod allowance;
 #[cfg(any(feature = "hedge", feature = "retry"))]
 pub mod attempt;
 #[cfg(any(feature = "hedge", feature = "retry"))]

@@ -5,9 +5,11 @@ mod body_limit;
 #[cfg(feature = "breaker")]
 mod breaker;
 mod by_status;
+mod client_ip;
 mod deadline;
 mod error_boundary;
 mod fault;
+mod header_key;
 mod health_json;
 mod health_layer;
 #[cfg(all(feature = "hedge", feature = "retry"))]
@@ -18,6 +20,7 @@ mod peer;
 mod probe_query;
 mod probes;
 mod problem;
+mod rate_limit_headers;
 mod request_id;
 #[cfg(feature = "retry")]
 pub(crate) mod retry;
@@ -34,8 +37,10 @@ pub use breaker::{
     HttpKeyedCircuitBreakerService,
 };
 pub use by_status::ByStatus;
+pub use client_ip::{ClientIp, ClientKey};
 pub use deadline::{GRPC_TIMEOUT, SendDeadlineLayer, SendDeadlineService, X_REQUEST_TIMEOUT_MS, caller_timeout};
 pub use error_boundary::{ErrorBoundaryFuture, ErrorBoundaryLayer, ErrorBoundaryService};
+pub use header_key::HeaderKey;
 pub use health_layer::{HealthFuture, HealthLayer, HealthService};
 pub use limits::RequestLimits;
 pub use observe::{ObserveFuture, ObserveLayer, ObserveService, RouteTemplate};
@@ -52,5 +57,6 @@ pub use shutdown_layer::{ShutdownFuture, ShutdownLayer, ShutdownService};
 #[cfg(feature = "timeout")]
 pub use timeout::{HttpTimeoutFuture, HttpTimeoutLayer, HttpTimeoutService};
 
+pub use crate::base::allowance::RateLimitHeaders;
 #[cfg(feature = "app")]
 pub(crate) use probes::{Detail, probe};
