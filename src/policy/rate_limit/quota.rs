@@ -99,4 +99,15 @@ impl Terms {
     pub(super) fn full(self) -> Duration {
         Duration::from_nanos(self.interval * u64::from(self.burst.get()))
     }
+
+    /// Returns how many requests go through in how much time, as it is told to callers: those of a burst in the time in
+    /// which it comes back, or, as they are told whole seconds, those of one second.
+    pub(super) fn stated(self) -> (u32, Duration) {
+        const SECOND: Duration = Duration::from_secs(1);
+        if self.full() >= SECOND {
+            return (self.burst.get(), self.full());
+        }
+        let in_a_second = nanos_of(SECOND) / self.interval;
+        (u32::try_from(in_a_second).unwrap_or(u32::MAX), SECOND)
+    }
 }

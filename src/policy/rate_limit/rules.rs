@@ -132,9 +132,10 @@ impl Rules {
             return Ok(Spent::new(spent, terms, now));
         }
         self.count(Count::Refused);
+        let (quota, per) = terms.stated();
         let limited = RateLimited {
-            quota: terms.burst.get(),
-            per: terms.full(),
+            quota,
+            per,
             retry_after: match denied {
                 Denied::Until(until) => Some(until.since(now)),
                 Denied::Never => None,

@@ -38,9 +38,9 @@ impl Spent {
         }
     }
 
-    /// Returns how many requests can go through at once after a silence, and how long a silence.
+    /// Returns how many requests go through in how much time.
     pub(crate) fn quota(self) -> (u32, Duration) {
-        (self.terms.burst.get(), self.terms.full())
+        self.terms.stated()
     }
 
     pub(crate) fn remaining(self) -> u32 {
