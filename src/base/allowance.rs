@@ -22,6 +22,7 @@ pub(crate) struct Allowance {
 /// limits. Draft 11 has room for all of them, in a list; the older ones for one, the one that has fewest left.
 ///
 /// [draft-ietf-httpapi-ratelimit-headers]: https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/
+#[cfg_attr(not(feature = "http"), allow(unreachable_pub, reason = "`web` exports it"))]
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RateLimitHeaders {

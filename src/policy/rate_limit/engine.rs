@@ -26,6 +26,8 @@ pub(crate) enum Denied {
     Until(Ticks),
     /// It asks for more than there can ever be at once.
     Never,
+    /// There is no room for its key.
+    NoRoom,
 }
 
 impl Arrival {
@@ -70,10 +72,10 @@ impl Arrival {
             .saturating_sub(u32::try_from(spent).unwrap_or(u32::MAX))
     }
 
-    /// Counts what has been spent by other terms: as many requests as before.
-    pub(super) fn by_terms(self, old: Terms, new: Terms, now: Ticks) -> Self {
+    /// Counts what has been spent at another interval: as many requests as before.
+    pub(super) fn at_interval(self, old: u64, new: u64, now: Ticks) -> Self {
         let ahead = u128::from(self.0.0.saturating_sub(now.0));
-        let ahead = ahead * u128::from(new.interval) / u128::from(old.interval.max(1));
+        let ahead = ahead * u128::from(new) / u128::from(old.max(1));
         Self(Ticks(now.0 + u64::try_from(ahead).unwrap_or(MOST).min(MOST)))
     }
 }

@@ -2,18 +2,29 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use super::engine::Denied;
+use super::quota::Terms;
 use crate::base::refusal::Reason;
+use crate::base::ticks::Ticks;
 
-/// A request came when nothing was left of the quota.
+/// A request came when nothing was left of the quota, or no room for its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct RateLimited {
-    /// How many requests are allowed ...
-    pub quota: u32,
-    /// ... in so much time.
-    pub per: Duration,
-    /// When the request may go if nobody else comes before; `None` if it asks for more than there ever is at once.
-    pub retry_after: Option<Duration>,
+    pub(super) terms: Terms,
+    pub(super) denied: Denied,
+    pub(super) now: Ticks,
+}
+
+impl RateLimited {
+    /// Returns after which time the request may go if nobody else comes before.
+    ///
+    /// `None` if it asks for more than there ever is at once, or if there was no room for its key.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self.denied {
+            Denied::Until(until) => Some(until.since(self.now)),
+            Denied::Never | Denied::NoRoom => None,
+        }
+    }
 }
 
 impl fmt::Display for RateLimited {
@@ -25,7 +36,11 @@ impl fmt::Display for RateLimited {
 impl Error for RateLimited {}
 
 impl From<RateLimited> for Reason {
-    fn from(RateLimited { quota, per, .. }: RateLimited) -> Self {
+    fn from(RateLimited { terms, denied, .. }: RateLimited) -> Self {
+        if denied == Denied::NoRoom {
+            return Self::TooManyKeys;
+        }
+        let (quota, per) = terms.stated();
         Self::RateLimited { quota, per }
     }
 }

@@ -9,6 +9,8 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::config::RateLimitConfig;
+use super::engine::Denied;
+use super::error::RateLimited;
 use super::future::{Call, Gated};
 use super::layer::{PerKey, RateLimitLayer};
 use super::limit::RateLimitBuilder;
@@ -20,7 +22,6 @@ use super::turn::{Entrance, Gate, Turn};
 use crate::base::error::{InvalidSetting, InvalidSettings};
 use crate::base::inventory::{self, Describe};
 use crate::base::keyed::{self, Full, Kept, KeyedStore};
-use crate::base::refusal::Refusal;
 use crate::base::sync::{Mutex, lock};
 use crate::base::ticks::Ticks;
 
@@ -100,7 +101,7 @@ impl<K: Key> KeyedRateLimit<K> {
             AtCapacity::Share | AtCapacity::Refuse => keyed::AtCapacity::Refuse,
         };
         Ok(Self(Arc::new(Shared {
-            others: Mutex::new(KeyMeter::new(rules.terms())),
+            others: Mutex::new(KeyMeter::new(rules.terms().interval)),
             rules,
             capacity,
             at_capacity,
@@ -135,9 +136,9 @@ impl<K: Key> KeyedRateLimit<K> {
     ///
     /// # Errors
     ///
-    /// The refusal, when less than that is left, or somebody waits.
+    /// When less than that is left, somebody waits, or there is no room for the key.
     #[inline]
-    pub fn check(&self, key: K, weight: u32) -> Result<(), Refusal> {
+    pub fn check(&self, key: K, weight: u32) -> Result<(), RateLimited> {
         let now = self.0.rules.clock.ticks();
         let (entry, _) = self.entry(key, weight, now, false);
         let rules = &self.0.rules;
@@ -147,7 +148,7 @@ impl<K: Key> KeyedRateLimit<K> {
                 rules.count(Count::Admitted);
                 Ok(())
             }
-            Err(Full) => rules.no_room(now).map(drop),
+            Err(Full) => rules.deny(Denied::NoRoom, now).map(drop),
         }
     }
 
@@ -207,8 +208,8 @@ impl<K: Key> KeyedRateLimit<K> {
                 let shared = self.0.clone();
                 Entrance::Waits(Turn::new(Arc::new(OfKey { shared, key: waiting }), ticket, now))
             }
-            Ok(Entry::Denied(denied)) => Entrance::denied(rules.deny(denied, now)),
-            Err(Full) => Entrance::denied(rules.no_room(now)),
+            Ok(Entry::Denied(denied)) => Entrance::denied(rules, denied, now),
+            Err(Full) => Entrance::denied(rules, Denied::NoRoom, now),
         }
     }
 
@@ -223,7 +224,7 @@ impl<K: Key> KeyedRateLimit<K> {
         let mut wake = Vec::new();
         let make = |key| Client {
             key,
-            meter: KeyMeter::new(rules.terms()),
+            meter: KeyMeter::new(rules.terms().interval),
         };
         let entered = keys.with(key, now, make, |client| {
             let entry = client.meter.enter(rules, weight, now, patient, &mut wake);

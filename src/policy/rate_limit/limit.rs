@@ -8,6 +8,7 @@ use std::time::Duration;
 use smol_str::SmolStr;
 
 use super::config::{Adaptive, RateLimitConfig};
+use super::error::RateLimited;
 use super::future::{Call, Gated};
 use super::keyed::{AtCapacity, Key, KeyedRateLimit};
 use super::layer::{PerService, RateLimitLayer};
@@ -21,7 +22,6 @@ use crate::base::clock::Clock;
 use crate::base::error::InvalidSettings;
 use crate::base::events::{EventSink, Events};
 use crate::base::inventory::{self, Describe};
-use crate::base::refusal::Refusal;
 use crate::base::ticks::Ticks;
 
 /// Limits how many requests are let through in a time.
@@ -89,7 +89,7 @@ impl RateLimit {
     ///
     /// # Errors
     ///
-    /// The refusal, when less than that is left, or somebody waits.
+    /// When less than that is left, or somebody waits.
     ///
     /// # Examples
     ///
@@ -97,10 +97,10 @@ impl RateLimit {
     /// # use seaworthy::rate_limit::{Quota, RateLimit};
     /// let rows = RateLimit::builder("export").quota(Quota::per_hour(1000)).build().unwrap();
     /// rows.check(999).unwrap();
-    /// assert_eq!(rows.check(2).unwrap_err().to_string(), "rate_limit `export`: more than 1000 requests in 3600s");
+    /// assert_eq!(rows.check(2).unwrap_err().to_string(), "more than 1000 requests in 3600s");
     /// ```
     #[inline]
-    pub fn check(&self, weight: u32) -> Result<(), Refusal> {
+    pub fn check(&self, weight: u32) -> Result<(), RateLimited> {
         let now = self.0.rules.clock.ticks();
         let rules = &self.0.rules;
         match self.entry(weight, now, false) {
@@ -123,7 +123,7 @@ impl RateLimit {
                 Entrance::Admitted(Spent::new(arrival, rules.terms(), now))
             }
             Entry::Waits(ticket) => Entrance::Waits(Turn::new(self.0.clone(), ticket, now)),
-            Entry::Denied(denied) => Entrance::denied(rules.deny(denied, now)),
+            Entry::Denied(denied) => Entrance::denied(rules, denied, now),
         }
     }
 

@@ -67,7 +67,8 @@ impl Meter {
     pub(super) fn retune(&self, rules: &Rules, now: Ticks, put_in_force: &dyn Fn()) {
         self.alone(rules, now, |desk, wake| {
             put_in_force();
-            *desk.arrival = desk.arrival.by_terms(desk.terms, rules.terms(), now);
+            let (old, new) = (desk.terms.interval, rules.terms().interval);
+            *desk.arrival = desk.arrival.at_interval(old, new, now);
             wake.extend(desk.line.first());
         });
     }
@@ -110,18 +111,18 @@ fn end_of_patience(rules: &Rules, now: Ticks, patient: bool) -> Ticks {
 #[derive(Debug)]
 pub(super) struct KeyMeter {
     arrival: Arrival,
-    /// By which terms that is counted: those may have changed since.
-    terms: Terms,
+    /// At which interval that is counted: it may have changed since.
+    interval: u64,
     /// Few keys have anybody who waits.
     line: Option<Box<Line>>,
 }
 
 impl KeyMeter {
-    pub(super) fn new(terms: Terms) -> Self {
-        let arrival = Arrival(Ticks(0));
+    pub(super) fn new(interval: u64) -> Self {
+        let arrival = Arrival::default();
         Self {
             arrival,
-            terms,
+            interval,
             line: None,
         }
     }
@@ -137,8 +138,8 @@ impl KeyMeter {
         wake: &mut Vec<Waker>,
     ) -> Entry {
         if self.line.is_none() {
-            self.retune(rules, now);
-            let denied = match self.arrival.spend(weight, self.terms, now) {
+            let terms = self.retune(rules, now);
+            let denied = match self.arrival.spend(weight, terms, now) {
                 Ok(spent) => {
                     self.arrival = spent;
                     return Entry::Admitted(spent);
@@ -170,7 +171,7 @@ impl KeyMeter {
 
     /// Returns what is left, and how many wait.
     pub(super) fn look(&self, rules: &Rules, now: Ticks) -> (Arrival, usize) {
-        let arrival = self.arrival.by_terms(self.terms, rules.terms(), now);
+        let arrival = self.arrival.at_interval(self.interval, rules.terms().interval, now);
         (arrival, self.line.as_ref().map_or(0, |line| line.len()))
     }
 
@@ -185,21 +186,22 @@ impl KeyMeter {
         self.line.as_ref()?.first()
     }
 
-    fn retune(&mut self, rules: &Rules, now: Ticks) {
+    fn retune(&mut self, rules: &Rules, now: Ticks) -> Terms {
         let terms = rules.terms();
-        if terms != self.terms {
-            self.arrival = self.arrival.by_terms(self.terms, terms, now);
-            self.terms = terms;
+        if terms.interval != self.interval {
+            self.arrival = self.arrival.at_interval(self.interval, terms.interval, now);
+            self.interval = terms.interval;
         }
+        terms
     }
 
     fn alone<T>(&mut self, rules: &Rules, now: Ticks, work: impl FnOnce(&mut Desk<'_>) -> T) -> T {
-        self.retune(rules, now);
+        let terms = self.retune(rules, now);
         let mut line = self.line.take().unwrap_or_default();
         let mut desk = Desk {
             line: &mut line,
             arrival: &mut self.arrival,
-            terms: self.terms,
+            terms,
             now,
             tickets: &rules.tickets,
         };

@@ -124,7 +124,8 @@ impl Rules {
     }
 
     /// Refuses a request, or lets it through in shadow mode.
-    pub(super) fn deny(&self, denied: Denied, now: Ticks) -> Result<Spent, Refusal> {
+    #[inline]
+    pub(super) fn deny(&self, denied: Denied, now: Ticks) -> Result<Spent, RateLimited> {
         let terms = self.terms();
         if self.shadow.load(Ordering::Relaxed) {
             self.count(Count::WouldRefuse);
@@ -132,22 +133,12 @@ impl Rules {
             return Ok(Spent::new(spent, terms, now));
         }
         self.count(Count::Refused);
-        let (quota, per) = terms.stated();
-        let limited = RateLimited {
-            quota,
-            per,
-            retry_after: match denied {
-                Denied::Until(until) => Some(until.since(now)),
-                Denied::Never => None,
-            },
-        };
-        Err(Refusal::new(KIND, self.name.clone(), limited.into()).retry_in(limited.retry_after))
+        Err(RateLimited { terms, denied, now })
     }
 
-    /// Refuses a request whose key there is no room for.
-    pub(super) fn no_room(&self, now: Ticks) -> Result<Spent, Refusal> {
-        self.deny(Denied::Never, now)
-            .map_err(|_| Refusal::new(KIND, self.name.clone(), Reason::TooManyKeys))
+    /// Makes the refusal of a request that was denied.
+    pub(super) fn refusal(&self, limited: RateLimited) -> Refusal {
+        Refusal::new(KIND, self.name.clone(), limited.into()).retry_in(limited.retry_after())
     }
 
     /// Refuses a request because the caller's deadline has passed while it waited.

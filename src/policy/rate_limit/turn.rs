@@ -29,11 +29,11 @@ pub(crate) enum Entrance {
 }
 
 impl Entrance {
-    /// Makes what remains when a request is denied: it may pass in shadow mode.
-    pub(super) fn denied(denied: Result<Spent, Refusal>) -> Self {
-        match denied {
+    /// Denies a request, or lets it through in shadow mode.
+    pub(super) fn denied(rules: &Rules, denied: Denied, now: Ticks) -> Self {
+        match rules.deny(denied, now) {
             Ok(spent) => Self::Admitted(spent),
-            Err(refusal) => Self::Refused(refusal),
+            Err(limited) => Self::Refused(rules.refusal(limited)),
         }
     }
 }
@@ -84,7 +84,8 @@ impl Future for Turn {
                 return Poll::Ready(if Deadline::current().is_some_and(Deadline::has_passed) {
                     Err(rules.too_late())
                 } else {
-                    rules.deny(Denied::Until(until), now)
+                    let denied = rules.deny(Denied::Until(until), now);
+                    denied.map_err(|limited| rules.refusal(limited))
                 });
             }
             let at = later(Clock::default().now(), until.min(this.end).since(now));
