@@ -63,6 +63,34 @@ async fn a_client_that_goes_through_its_ipv6_network_stays_one_and_its_neighbour
     is_one_client(&served, |n| format!("2001:db8:0:2::{n:x}")).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn many_connections_at_once_are_given_no_more_than_one() {
+    let limit = RateLimit::builder("all").quota(Quota::per_hour(20)).build().unwrap();
+    let router = Router::new().route("/", on_get(|| async { "ok" }));
+    let service = ServiceBuilder::new().layer(limit.http_layer()).service(router);
+    let served = Served::start(builder().build().unwrap(), service);
+    let asked = (0..60).map(|_| tokio::spawn(send(served.addr, "GET", "/", &[], "")));
+    let mut left = Vec::new();
+    for answer in asked.collect::<Vec<_>>() {
+        let answer = answer.await.unwrap();
+        match answer.status {
+            200 => left.push(
+                answer
+                    .header("ratelimit")
+                    .unwrap()
+                    .split(';')
+                    .nth(1)
+                    .unwrap()
+                    .to_owned(),
+            ),
+            status => assert_eq!(status, 429),
+        }
+    }
+    left.sort_by_key(|left| left[2..].parse::<u32>().unwrap());
+    let each_once: Vec<_> = (0..20).map(|left| format!("r={left}")).collect();
+    assert_eq!(left, each_once);
+}
+
 async fn get_from(local: &str, server: SocketAddr) -> String {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(format!("{local}:0").parse().unwrap()).unwrap();
