@@ -1,5 +1,6 @@
 //! The HTTP face of [`RateLimit`]: callers are told what is left, and a service that throttles is listened to.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -28,6 +29,10 @@ impl RateLimit {
     /// status of 429, one of 503 with `Retry-After`, or `grpc-status: 8` among the headers (where gRPC has it when a call
     /// is turned down without a message). Refusals of this crate's own policies further in are not the supplier's, and do
     /// not count. Turn the headers off there: a supplier's response says what the supplier has left.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`RateLimit::call`]: a request that is dropped while it waits gives its turn to those behind.
     ///
     /// # Examples
     ///
@@ -149,14 +154,12 @@ impl<S, A: Limit + Clone> Layer<S> for HttpRateLimitLayer<A> {
 }
 
 /// What a request needs again when it is answered.
-#[derive(Debug)]
 struct Face<A> {
     ask: A,
     teller: Teller,
 }
 
 /// The tower shell of an [`HttpRateLimitLayer`]; always ready, because only a request tells its key and weight.
-#[derive(Debug)]
 pub struct HttpRateLimitService<S, A> {
     inner: S,
     face: Striped<Face<A>>,
@@ -168,6 +171,15 @@ impl<S: Clone, A> Clone for HttpRateLimitService<S, A> {
             inner: self.inner.clone(),
             face: self.face.clone(),
         }
+    }
+}
+
+impl<S: fmt::Debug, A: fmt::Debug> fmt::Debug for HttpRateLimitService<S, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpRateLimitService")
+            .field("inner", &self.inner)
+            .field("ask", &self.face.ask)
+            .finish_non_exhaustive()
     }
 }
 

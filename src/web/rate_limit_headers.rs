@@ -51,7 +51,6 @@ impl RateLimitHeaders {
 /// Tells callers what one limit has left, again and again.
 ///
 /// What is the same each time is made once, and once more when the quota has changed.
-#[derive(Debug)]
 pub(super) struct Teller {
     how: RateLimitHeaders,
     /// As a string of a structured field.
@@ -59,7 +58,6 @@ pub(super) struct Teller {
     policy: ArcSwapOption<Policy>,
 }
 
-#[derive(Debug)]
 struct Policy {
     quota: u32,
     window: Duration,
@@ -88,18 +86,30 @@ impl Teller {
 
     fn policy(&self, allowance: &Allowance) -> Option<HeaderValue> {
         let Allowance { quota, window, .. } = *allowance;
-        let kept = self.policy.load();
-        if let Some(policy) = kept
-            .as_ref()
-            .filter(|kept| (kept.quota, kept.window) == (quota, window))
-        {
-            return policy.values[stripe::index(policy.values.len())].0.clone();
+        match &*self.policy.load() {
+            Some(kept) if (kept.quota, kept.window) == (quota, window) => {
+                kept.values[stripe::index(kept.values.len())].0.clone()
+            }
+            _ => self.make_policy(allowance),
         }
-        let value = || Padded(self.how.policy(&self.name, allowance));
-        let values = iter::repeat_with(value).take(stripe::count(MOST_STRIPES)).collect();
+    }
+
+    #[cold]
+    fn make_policy(&self, allowance: &Allowance) -> Option<HeaderValue> {
+        let Allowance { quota, window, .. } = *allowance;
+        let value = self.how.policy(&self.name, allowance);
+        // A clone would share its count.
+        let own = || {
+            Padded(
+                value
+                    .as_ref()
+                    .and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok()),
+            )
+        };
+        let values = iter::repeat_with(own).take(stripe::count(MOST_STRIPES)).collect();
         let policy = Policy { quota, window, values };
         self.policy.store(Some(Arc::new(policy)));
-        self.how.policy(&self.name, allowance)
+        value
     }
 }
 
