@@ -94,10 +94,6 @@ impl Refusal {
     }
 
     /// Adds how the caller is told what the rate limit that refuses has left.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "for the HTTP face of the rate limit, which is to come")
-    )]
     pub(crate) fn announce(mut self, headers: RateLimitHeaders) -> Self {
         self.announced = headers;
         self

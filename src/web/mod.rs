@@ -20,6 +20,8 @@ mod peer;
 mod probe_query;
 mod probes;
 mod problem;
+#[cfg(feature = "rate-limit")]
+mod rate_limit;
 mod rate_limit_headers;
 mod request_id;
 #[cfg(feature = "retry")]
@@ -47,6 +49,8 @@ pub use observe::{ObserveFuture, ObserveLayer, ObserveService, RouteTemplate};
 pub use peer::PeerAddr;
 pub(crate) use peer::Scheme;
 pub use problem::{problem, refused, status_of};
+#[cfg(feature = "rate-limit")]
+pub use rate_limit::{HttpRateLimitFuture, HttpRateLimitLayer, HttpRateLimitService};
 pub use request_id::{InvalidRequestId, RequestId, RequestIdFuture, RequestIdLayer, RequestIdService, X_REQUEST_ID};
 #[cfg(feature = "retry")]
 pub use retry::{HttpKept, HttpReplay, RetryByStatus, X_REQUEST_ATTEMPT};

@@ -1,10 +1,15 @@
 //! What a rate limit has left, as headers of the response.
 
+use std::fmt::{self, Write};
+use std::iter;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::base::allowance::{Allowance, RateLimitHeaders};
+use crate::base::stripe::{self, MOST_STRIPES, Padded};
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -18,6 +23,22 @@ const MOST: u64 = 999_999_999_999_999;
 impl RateLimitHeaders {
     /// Adds what the limit `name` has left to what other limits have said in the response.
     pub(crate) fn write(self, headers: &mut HeaderMap, name: &str, allowance: Allowance) {
+        let name = string(name);
+        append(headers, RATELIMIT_POLICY, self.policy(&name, &allowance));
+        self.write_left(headers, &name, &allowance);
+    }
+
+    /// Returns what is the same for every request.
+    fn policy(self, name: &str, Allowance { quota, window, .. }: &Allowance) -> Option<HeaderValue> {
+        let window = whole_seconds(*window);
+        match self {
+            Self::Off => None,
+            Self::Draft6 | Self::Draft7 => value(format_args!("{quota};w={window}")),
+            Self::Draft11 => value(format_args!("{name};q={quota};w={window}")),
+        }
+    }
+
+    fn write_left(self, headers: &mut HeaderMap, name: &str, allowance: &Allowance) {
         match self {
             Self::Off => {}
             Self::Draft6 => draft_6(headers, allowance),
@@ -27,8 +48,72 @@ impl RateLimitHeaders {
     }
 }
 
-fn draft_6(headers: &mut HeaderMap, allowance: Allowance) {
-    append_quota(headers, allowance);
+/// Tells callers what one limit has left, again and again.
+///
+/// What is the same each time is made once, and once more when the quota has changed.
+pub(super) struct Teller {
+    how: RateLimitHeaders,
+    /// As a string of a structured field.
+    name: String,
+    policy: ArcSwapOption<Policy>,
+}
+
+struct Policy {
+    quota: u32,
+    window: Duration,
+    /// One for each stripe: a value has a reference count, which threads would pass to and fro.
+    values: Box<[Padded<Option<HeaderValue>>]>,
+}
+
+impl Teller {
+    pub(super) fn new(how: RateLimitHeaders, name: &str) -> Self {
+        let (name, policy) = (string(name), ArcSwapOption::empty());
+        Self { how, name, policy }
+    }
+
+    pub(super) fn how(&self) -> RateLimitHeaders {
+        self.how
+    }
+
+    /// Adds what is left to what other limits have said; `allowance` is asked for only if it is told.
+    pub(super) fn write(&self, headers: &mut HeaderMap, allowance: impl FnOnce() -> Allowance) {
+        if self.how != RateLimitHeaders::Off {
+            let allowance = allowance();
+            append(headers, RATELIMIT_POLICY, self.policy(&allowance));
+            self.how.write_left(headers, &self.name, &allowance);
+        }
+    }
+
+    fn policy(&self, allowance: &Allowance) -> Option<HeaderValue> {
+        let Allowance { quota, window, .. } = *allowance;
+        match &*self.policy.load() {
+            Some(kept) if (kept.quota, kept.window) == (quota, window) => {
+                kept.values[stripe::index(kept.values.len())].0.clone()
+            }
+            _ => self.make_policy(allowance),
+        }
+    }
+
+    #[cold]
+    fn make_policy(&self, allowance: &Allowance) -> Option<HeaderValue> {
+        let Allowance { quota, window, .. } = *allowance;
+        let value = self.how.policy(&self.name, allowance);
+        // A clone would share its count.
+        let own = || {
+            Padded(
+                value
+                    .as_ref()
+                    .and_then(|value| HeaderValue::from_bytes(value.as_bytes()).ok()),
+            )
+        };
+        let values = iter::repeat_with(own).take(stripe::count(MOST_STRIPES)).collect();
+        let policy = Policy { quota, window, values };
+        self.policy.store(Some(Arc::new(policy)));
+        value
+    }
+}
+
+fn draft_6(headers: &mut HeaderMap, allowance: &Allowance) {
     let told = headers.get(RATELIMIT_REMAINING).map(|value| number(value.as_bytes()));
     if leaves_less(told, allowance) {
         headers.insert(RATELIMIT_LIMIT, allowance.quota.into());
@@ -37,50 +122,56 @@ fn draft_6(headers: &mut HeaderMap, allowance: Allowance) {
     }
 }
 
-fn draft_7(headers: &mut HeaderMap, allowance: Allowance) {
-    append_quota(headers, allowance);
+fn draft_7(headers: &mut HeaderMap, allowance: &Allowance) {
     if leaves_less(headers.get(RATELIMIT).map(remaining_of_draft_7), allowance) {
         let Allowance { quota, remaining, .. } = allowance;
         let reset = whole_seconds(allowance.reset);
-        let text = format!("limit={quota}, remaining={remaining}, reset={reset}");
         headers.remove(RATELIMIT);
-        append(headers, RATELIMIT, text);
+        let left = value(format_args!("limit={quota}, remaining={remaining}, reset={reset}"));
+        append(headers, RATELIMIT, left);
     }
 }
 
-fn draft_11(headers: &mut HeaderMap, name: &str, allowance: Allowance) {
-    let name = string(name);
-    let (window, reset) = (whole_seconds(allowance.window), whole_seconds(allowance.reset));
-    append(
-        headers,
-        RATELIMIT_POLICY,
-        format!("{name};q={};w={window}", allowance.quota),
-    );
+fn draft_11(headers: &mut HeaderMap, name: &str, allowance: &Allowance) {
+    let (remaining, reset) = (allowance.remaining, whole_seconds(allowance.reset));
     append(
         headers,
         RATELIMIT,
-        format!("{name};r={};t={reset}", allowance.remaining),
+        value(format_args!("{name};r={remaining};t={reset}")),
     );
 }
 
-/// Appends the policy as both of the older drafts have it.
-fn append_quota(headers: &mut HeaderMap, allowance: Allowance) {
-    let window = whole_seconds(allowance.window);
-    append(headers, RATELIMIT_POLICY, format!("{};w={window}", allowance.quota));
+/// Appends a member to a list, as a line of its own (RFC 9110, section 5.3).
+fn append(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
+    if let Some(value) = value {
+        headers.append(name, value);
+    }
 }
 
-/// Appends a member to a list, as a line of its own (RFC 9110, section 5.3).
-fn append(headers: &mut HeaderMap, name: HeaderName, text: String) {
-    // Every text made here is a valid value.
-    if let Ok(value) = HeaderValue::try_from(text) {
-        headers.append(name, value);
+/// Makes a value with one allocation. Every text made here is a valid one.
+fn value(text: fmt::Arguments<'_>) -> Option<HeaderValue> {
+    let mut length = Length(0);
+    length.write_fmt(text).ok()?;
+    // A text that has room left would be given a count of its own, somewhere else.
+    let mut exact = String::with_capacity(length.0);
+    exact.write_fmt(text).ok()?;
+    HeaderValue::try_from(exact).ok()
+}
+
+/// Counts the bytes of a text.
+struct Length(usize);
+
+impl Write for Length {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0 += text.len();
+        Ok(())
     }
 }
 
 /// Says whether a limit is tighter than the one that has been told, of which there may be only one.
 ///
 /// What another hand has written and we cannot read stays.
-fn leaves_less(told: Option<Option<u32>>, allowance: Allowance) -> bool {
+fn leaves_less(told: Option<Option<u32>>, allowance: &Allowance) -> bool {
     told.is_none_or(|told| told.is_some_and(|told| allowance.remaining < told))
 }
 

@@ -96,13 +96,16 @@ impl<S: Service<Req> + Clone, Req> Visited<S, Req> {
     }
 }
 
+/// What work ended with, and what was left when it was let through; or why it was not.
+pub(crate) type Ended<T> = Result<(T, Spent), Refusal>;
+
 impl<B: Begin> Gated<B, B::Work> {
     /// Returns what the work ended with, and what was left when it was let through.
     #[inline]
     pub(crate) fn poll_spent(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(<B::Work as Future>::Output, Spent), Refusal>> {
+    ) -> Poll<Ended<<B::Work as Future>::Output>> {
         loop {
             match self.as_mut().project() {
                 GatedProj::Running { work, spent } => return work.poll(cx).map(|output| Ok((output, *spent))),

@@ -31,6 +31,14 @@ pub(crate) trait Ask<Req> {
     fn ask(&self, request: &Req) -> Entrance;
 }
 
+/// What a limit is to whoever shows it to callers and listens to the service behind it.
+pub(crate) trait Limit {
+    fn name(&self) -> &str;
+
+    /// Takes note that the service behind has throttled a call; a limit with keys has nobody to tell.
+    fn throttled(&self) {}
+}
+
 impl PerService {
     pub(crate) fn new(limit: RateLimit) -> Self {
         Self { limit, weight: One }
@@ -77,6 +85,22 @@ impl<Req, K: Key, X: KeyExtractor<Req, Key = K>, W: Weigh<Req>> Ask<Req> for Per
     #[inline]
     fn ask(&self, request: &Req) -> Entrance {
         self.limit.enter(self.key.extract(request), self.weight.weigh(request))
+    }
+}
+
+impl<W> Limit for PerService<W> {
+    fn name(&self) -> &str {
+        self.limit.name()
+    }
+
+    fn throttled(&self) {
+        self.limit.throttled();
+    }
+}
+
+impl<K: Key, X, W> Limit for PerKey<K, X, W> {
+    fn name(&self) -> &str {
+        self.limit.name()
     }
 }
 

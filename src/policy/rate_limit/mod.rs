@@ -139,4 +139,8 @@ pub use snapshot::Snapshot;
 pub use weight::{One, Weigh};
 
 #[cfg(feature = "http")]
-pub(crate) use {future::Visited, snapshot::Spent};
+pub(crate) use {
+    future::Visited,
+    layer::{Ask, Limit},
+    snapshot::Spent,
+};
