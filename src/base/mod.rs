@@ -25,7 +25,7 @@ pub(crate) mod stripe;
 pub(crate) mod sync;
 #[cfg(any(feature = "breaker", feature = "hedge", feature = "retry"))]
 pub(crate) mod ticks;
-#[cfg(any(feature = "hedge", feature = "retry", feature = "timeout"))]
+#[cfg(any(feature = "bulkhead", feature = "hedge", feature = "retry", feature = "timeout"))]
 pub(crate) mod within;
 
 pub(crate) use counter::{Counter, Counters};
