@@ -125,6 +125,7 @@ impl<T> Striped<T> {
 
 impl<T> Lane<T> {
     /// Returns the lane's number, below the number of stripes.
+    #[inline]
     pub(crate) fn index(&self) -> usize {
         self.0.0.0
     }

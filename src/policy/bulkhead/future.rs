@@ -1,63 +1,65 @@
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use super::permit::{Entrance, Holder, Permit};
+use super::permit::{Entrance, Permit, Room, Seat};
 use super::wait::Wait;
 use crate::base::error::BoxError;
 use crate::base::refusal::{Guarded, Refusal};
+use crate::base::stripe::Lane;
 
-pin_project! {
-    /// The wait for a place; made by [`Bulkhead::acquire`](super::Bulkhead::acquire).
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Acquire {
-        holder: Option<Holder>,
-        wait: Option<Wait>,
-    }
+/// The wait for a place; made by [`Bulkhead::acquire`](super::Bulkhead::acquire).
+#[must_use = "futures do nothing unless polled"]
+pub struct Acquire {
+    lane: Option<Lane<Room>>,
+    wait: Option<Box<Wait>>,
 }
 
 impl Acquire {
-    pub(super) fn new(holder: Holder) -> Self {
-        let (holder, wait) = (Some(holder), None);
-        Self { holder, wait }
+    #[inline]
+    pub(super) fn new(lane: Lane<Room>) -> Self {
+        let (lane, wait) = (Some(lane), None);
+        Self { lane, wait }
     }
 
     /// Takes over a wait that has begun.
-    pub(super) fn waiting(holder: Holder, wait: Wait) -> Self {
-        let (holder, wait) = (Some(holder), Some(wait));
-        Self { holder, wait }
-    }
-
-    fn admit(&mut self, cx: &mut Context<'_>) -> Poll<Result<Permit, Refusal>> {
-        let Some(holder) = &self.holder else {
-            return Poll::Pending;
-        };
-        if self.wait.is_none() {
-            match holder.enter() {
-                Entrance::Open => {}
-                Entrance::Waiting(wait) => self.wait = Some(wait),
-                Entrance::Shut(reason) => return Poll::Ready(Err(holder.refuse(reason))),
-            }
-        }
-        let end = match &mut self.wait {
-            Some(wait) => ready!(wait.poll(cx)),
-            None => Ok(()),
-        };
-        self.wait = None;
-        let Some(holder) = self.holder.take() else {
-            return Poll::Pending;
-        };
-        Poll::Ready(match end {
-            Ok(()) => Ok(Permit::new(holder).begin()),
-            Err(reason) => Err(holder.refuse(reason)),
-        })
+    pub(super) fn waiting(lane: Lane<Room>, wait: Box<Wait>) -> Self {
+        let (lane, wait) = (Some(lane), Some(wait));
+        Self { lane, wait }
     }
 
     /// Waits for the place of one call.
-    pub(super) fn poll_call(&mut self, cx: &mut Context<'_>) -> Poll<Result<Permit, Refusal>> {
-        self.admit(cx)
+    #[inline]
+    pub(super) fn poll_seat(&mut self, cx: &mut Context<'_>) -> Poll<Result<Seat, Refusal>> {
+        match self.lane.take() {
+            Some(lane) if self.wait.is_none() && lane.enter() => Poll::Ready(Ok(Seat::new(lane).begin())),
+            Some(lane) => self.wait(lane, cx),
+            None => Poll::Pending,
+        }
+    }
+
+    #[cold]
+    fn wait(&mut self, lane: Lane<Room>, cx: &mut Context<'_>) -> Poll<Result<Seat, Refusal>> {
+        let end = match &mut self.wait {
+            Some(wait) => wait.poll(cx),
+            None => match lane.ask() {
+                Entrance::Open => Poll::Ready(Ok(())),
+                Entrance::Waiting(wait) => self.wait.insert(wait).poll(cx),
+                Entrance::Shut(reason) => Poll::Ready(Err(reason)),
+            },
+        };
+        let Poll::Ready(end) = end else {
+            self.lane = Some(lane);
+            return Poll::Pending;
+        };
+        self.wait = None;
+        Poll::Ready(match end {
+            Ok(()) => Ok(Seat::new(lane).begin()),
+            Err(reason) => Err(lane.refuse(reason)),
+        })
     }
 }
 
@@ -65,44 +67,48 @@ impl Future for Acquire {
     type Output = Result<Permit, Refusal>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.admit(cx).map_ok(Permit::over_when_dropped)
+        self.poll_seat(cx).map_ok(Permit::new)
     }
 }
 
 pin_project! {
-    /// A future that was let in with its permit, or was not.
+    /// A future that was let in to its place, or was not.
     #[project = HeldProj]
     pub enum Held<F> {
         // In this order, so that what is dropped has gone before its place is given to somebody else.
-        Running { #[pin] future: F, permit: Option<Permit> },
-        Refused { refusal: Option<Refusal> },
+        Running { #[pin] future: F, seat: Seat },
+        Refused { refusal: Option<Box<Refusal>> },
     }
 }
 
 impl<F> Held<F> {
     /// Makes the future only if the call was let in.
     #[inline]
-    pub(crate) fn new(admitted: Result<Permit, Refusal>, future: impl FnOnce() -> F) -> Self {
+    pub(crate) fn new(admitted: Result<Seat, Refusal>, future: impl FnOnce() -> F) -> Self {
         match admitted {
-            Ok(permit) => Self::Running {
-                future: future(),
-                permit: Some(permit),
-            },
-            Err(refusal) => Self::Refused { refusal: Some(refusal) },
+            Ok(seat) => Self::Running { future: future(), seat },
+            Err(refusal) => Self::refused(refusal),
+        }
+    }
+
+    #[cold]
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        Self::Refused {
+            refusal: Some(Box::new(refusal)),
         }
     }
 }
 
 impl<F: Future> Future for Held<F> {
-    /// What the future ended with, and the permit, which is not given back yet.
-    type Output = Result<(F::Output, Option<Permit>), Refusal>;
+    /// What the future ended with, and its place, which is not given back yet.
+    type Output = Result<(F::Output, Seat), Box<Refusal>>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
-            HeldProj::Running { future, permit } => {
+            HeldProj::Running { future, seat } => {
                 let output = ready!(future.poll(cx));
-                Poll::Ready(Ok((output, permit.take())))
+                Poll::Ready(Ok((output, mem::take(seat))))
             }
             HeldProj::Refused { refusal } => match refusal.take() {
                 Some(refusal) => Poll::Ready(Err(refusal)),
@@ -129,7 +135,7 @@ impl<A> ResponseFuture<A> {
 
 impl<A, T, E> Future for ResponseFuture<A>
 where
-    A: Future<Output = Result<(Result<T, E>, Option<Permit>), Refusal>>,
+    A: Future<Output = Result<(Result<T, E>, Seat), Box<Refusal>>>,
     E: Into<BoxError>,
 {
     type Output = Result<T, BoxError>;
@@ -137,11 +143,11 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match ready!(self.project().held.poll(cx)) {
-            Ok((output, permit)) => {
-                permit.map(Permit::end);
+            Ok((output, mut seat)) => {
+                seat.end();
                 output.map_err(Into::into)
             }
-            Err(refusal) => Err(Box::new(refusal)),
+            Err(refusal) => Err(refusal),
         })
     }
 }
@@ -153,17 +159,21 @@ pin_project! {
     pub struct Call<F, Fut> {
         operation: Option<F>,
         acquire: Acquire,
+        // Before the place, as it has to be gone when that is given to somebody else.
         #[pin]
-        held: Option<Held<Fut>>,
+        future: Option<Fut>,
+        seat: Seat,
     }
 }
 
 impl<F, Fut> Call<F, Fut> {
-    pub(super) fn new(holder: Holder, operation: F) -> Self {
+    #[inline]
+    pub(super) fn new(lane: Lane<Room>, operation: F) -> Self {
         Self {
             operation: Some(operation),
-            acquire: Acquire::new(holder),
-            held: None,
+            acquire: Acquire::new(lane),
+            future: None,
+            seat: Seat::default(),
         }
     }
 }
@@ -178,24 +188,20 @@ where
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Some(operation) = this.operation.take() {
-            match this.acquire.poll_call(cx) {
-                Poll::Ready(admitted) => this.held.set(Some(Held::new(admitted, operation))),
-                Poll::Pending => {
-                    *this.operation = Some(operation);
-                    return Poll::Pending;
-                }
+        if this.operation.is_some() {
+            match ready!(this.acquire.poll_seat(cx)) {
+                Ok(seat) => *this.seat = seat,
+                Err(refusal) => return Poll::Ready(Err(Guarded::Refused(refusal))),
             }
         }
-        let Some(held) = this.held.as_pin_mut() else {
+        if let Some(operation) = this.operation.take() {
+            this.future.set(Some(operation()));
+        }
+        let Some(future) = this.future.as_pin_mut() else {
             return Poll::Pending;
         };
-        Poll::Ready(match ready!(held.poll(cx)) {
-            Ok((output, permit)) => {
-                permit.map(Permit::end);
-                output.map_err(Guarded::Inner)
-            }
-            Err(refusal) => Err(Guarded::Refused(refusal)),
-        })
+        let output = ready!(future.poll(cx));
+        this.seat.end();
+        Poll::Ready(output.map_err(Guarded::Inner))
     }
 }

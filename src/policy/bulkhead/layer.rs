@@ -7,7 +7,7 @@ use tower_layer::Layer;
 use super::config::BulkheadConfig;
 use super::engine::{Granted, Places};
 use super::future::{Acquire, Call};
-use super::permit::{Holder, Room};
+use super::permit::Room;
 use super::rules::Rules;
 use super::service::BulkheadService;
 use super::snapshot::Snapshot;
@@ -15,7 +15,7 @@ use crate::base::error::InvalidSettings;
 use crate::base::events::{EventSink, Events};
 use crate::base::inventory::{Describe, Entry};
 use crate::base::refusal::{Reason, Refusal};
-use crate::base::stripe::{self, MOST_STRIPES, Striped};
+use crate::base::stripe::{self, Lane, MOST_STRIPES, Striped};
 
 /// Caps how many calls are under way at once.
 ///
@@ -37,7 +37,7 @@ impl Bulkhead {
     pub(super) fn new(name: SmolStr, config: BulkheadConfig, events: Events) -> Result<Self, InvalidSettings> {
         let stripes = stripe::count(MOST_STRIPES);
         let places = Places::new(config.concurrent as usize, config.most_waiting(), stripes);
-        let rules = Rules::new(name, config, events)?;
+        let rules = Arc::new(Rules::new(name, config, events)?);
         Ok(Self(Striped::new(Room { rules, places }, stripes)))
     }
 
@@ -75,7 +75,7 @@ impl Bulkhead {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        Call::new(self.holder(), operation)
+        Call::new(self.lane(), operation)
     }
 
     /// Waits for a place, and gives it to you for as long as you keep the [`Permit`](super::Permit).
@@ -103,7 +103,7 @@ impl Bulkhead {
     /// # }
     /// ```
     pub fn acquire(&self) -> Acquire {
-        Acquire::new(self.holder())
+        Acquire::new(self.lane())
     }
 
     /// Returns how many places are taken, how many callers wait, and for how long they have.
@@ -137,16 +137,12 @@ impl Bulkhead {
     }
 
     #[inline]
-    pub(super) fn holder(&self) -> Holder {
-        Holder::Striped(self.0.lane())
+    pub(super) fn lane(&self) -> Lane<Room> {
+        self.0.lane()
     }
 
     pub(super) fn refuse(&self, reason: Reason) -> Refusal {
         self.0.rules.refuse(reason)
-    }
-
-    pub(super) fn name(&self) -> &str {
-        self.0.rules.name()
     }
 }
 

@@ -84,7 +84,7 @@ impl PartitionedBulkhead {
         S: Service<Req> + Clone,
     {
         let bulkhead = self.partition(partition).unwrap_or_else(|| self.last());
-        Placed::new(bulkhead.holder(), service, request)
+        Placed::new(bulkhead.lane(), service, request)
     }
 
     #[cold]

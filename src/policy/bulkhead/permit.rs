@@ -10,87 +10,94 @@ use crate::base::deadline::is_too_late;
 use crate::base::refusal::{Reason, Refusal};
 use crate::base::stripe::Lane;
 
-/// The places of a handle that threads share.
+/// Places, and what applies to whoever asks for one.
 #[derive(Debug)]
 pub(super) struct Room {
-    pub(super) rules: Rules,
+    pub(super) rules: Arc<Rules>,
     pub(super) places: Places,
 }
 
-/// Keeps the places alive that somebody asks for one of.
-#[derive(Clone)]
-pub(super) enum Holder {
-    Striped(Lane<Room>),
-    Keyed(Arc<dyn OwnRoom>),
-}
-
-/// The places of one of many keys, of one stripe.
-pub(super) trait OwnRoom: Send + Sync {
-    fn rules(&self) -> &Rules;
-    fn places(&self) -> &Places;
-}
-
-/// How a caller fares at the door.
+/// How a caller fares who found no place at once.
 pub(super) enum Entrance {
     Open,
-    Waiting(Wait),
+    Waiting(Box<Wait>),
     Shut(Reason),
 }
 
-impl Holder {
-    pub(super) fn rules(&self) -> &Rules {
-        match self {
-            Self::Striped(room) => &room.rules,
-            Self::Keyed(room) => room.rules(),
-        }
+impl Lane<Room> {
+    /// Takes a place if that takes no more than a look.
+    #[inline]
+    pub(super) fn enter(&self) -> bool {
+        !is_too_late(None) && self.places.take(self.index())
     }
 
-    #[inline]
-    pub(super) fn places(&self) -> &Places {
-        match self {
-            Self::Striped(room) => &room.places,
-            Self::Keyed(room) => room.places(),
-        }
-    }
-
-    #[inline]
-    pub(super) fn stripe(&self) -> usize {
-        match self {
-            Self::Striped(room) => room.index(),
-            Self::Keyed(_) => 0,
-        }
-    }
-
-    /// Takes a place, or a position in the queue.
-    #[inline]
-    pub(super) fn enter(&self) -> Entrance {
+    /// Takes a place from wherever there is one, or a position in the queue.
+    #[cold]
+    pub(super) fn ask(&self) -> Entrance {
         if is_too_late(None) {
             return Entrance::Shut(Reason::DeadlinePassed);
         }
-        if self.places().take(self.stripe()) {
-            return Entrance::Open;
-        }
-        self.ask()
-    }
-
-    #[cold]
-    fn ask(&self) -> Entrance {
-        match self.places().ask(self.stripe()) {
+        match self.places.ask(self.index()) {
             Answer::Place => Entrance::Open,
-            Answer::Queued(ticket) => Entrance::Waiting(Wait::new(self.clone(), ticket)),
+            Answer::Queued(ticket) => Entrance::Waiting(Box::new(Wait::new(self.clone(), ticket))),
             Answer::Full => {
                 let waited = Duration::ZERO;
                 Entrance::Shut(BulkheadFull { waited }.into())
-            },
+            }
         }
     }
 
+    #[inline]
     pub(super) fn release(&self) {
-        self.places().release(self.stripe());
+        self.places.release(self.index());
     }
 
-    pub(super) fn refuse(&self, reason: impl Into<Reason>) -> Refusal {
-        self.rules().refuse(reason.into())
+    pub(super) fn refuse(&self, reason: Reason) -> Refusal {
+        self.rules.refuse(reason)
+    }
+}
+
+/// The place of a call, until the call has ended. Dropping it before that counts as cancelled.
+#[derive(Default)]
+pub struct Seat(Option<Lane<Room>>);
+
+impl Seat {
+    /// Takes over a place that has been taken.
+    #[inline]
+    pub(super) fn new(lane: Lane<Room>) -> Self {
+        Self(Some(lane))
+    }
+
+    #[inline]
+    pub(super) fn is_taken(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Counts a call that begins.
+    #[inline]
+    pub(super) fn begin(self) -> Self {
+        if let Some(lane) = &self.0 {
+            lane.rules.count(Count::Calls);
+        }
+        self
+    }
+
+    /// Gives the place back, because the call has ended or is not made.
+    #[inline]
+    pub(crate) fn end(&mut self) {
+        if let Some(lane) = self.0.take() {
+            lane.release();
+        }
+    }
+}
+
+impl Drop for Seat {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(lane) = self.0.take() {
+            lane.rules.count(Count::Cancelled);
+            lane.release();
+        }
     }
 }
 
@@ -98,58 +105,23 @@ impl Holder {
 ///
 /// Made by [`Bulkhead::acquire`](super::Bulkhead::acquire), for work that is no single future.
 #[must_use = "the place is given back when this is dropped"]
-pub struct Permit {
-    holder: Holder,
-    is_over: bool,
-}
+pub struct Permit(Seat);
 
 impl Permit {
-    /// Takes over a place that has been taken.
-    #[inline]
-    pub(super) fn new(holder: Holder) -> Self {
-        Self { holder, is_over: false }
-    }
-
-    /// Counts a call that begins.
-    #[inline]
-    pub(super) fn begin(self) -> Self {
-        self.holder.rules().count(Count::Calls);
-        self
-    }
-
-    /// Has the drop count as the end of a call, and not as a caller that gave up.
-    #[inline]
-    pub(super) fn over_when_dropped(mut self) -> Self {
-        self.is_over = true;
-        self
-    }
-
-    /// Gives the place back, because the call has ended.
-    #[inline]
-    pub(crate) fn end(self) {
-        drop(self.over_when_dropped());
-    }
-
-    /// Gives the place back for a call that is not made.
-    pub(super) fn refuse(self, reason: Reason) -> Refusal {
-        let refusal = self.holder.refuse(reason);
-        self.end();
-        refusal
+    pub(super) fn new(seat: Seat) -> Self {
+        Self(seat)
     }
 }
 
 impl Drop for Permit {
-    #[inline]
     fn drop(&mut self) {
-        if !self.is_over {
-            self.holder.rules().count(Count::Cancelled);
-        }
-        self.holder.release();
+        self.0.end();
     }
 }
 
 impl fmt::Debug for Permit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Permit").field(&self.holder.rules().name()).finish()
+        let name = self.0.0.as_ref().map(|lane| lane.rules.name());
+        f.debug_tuple("Permit").field(&name.unwrap_or_default()).finish()
     }
 }

@@ -7,9 +7,10 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::future::{Acquire, Held};
-use super::permit::{Entrance, Holder, Permit};
+use super::permit::{Entrance, Room, Seat};
 use crate::base::ready;
 use crate::base::refusal::Refusal;
+use crate::base::stripe::Lane;
 
 pin_project! {
     /// The wait for a place, for the inner service, and the call behind both.
@@ -28,35 +29,39 @@ pin_project! {
 impl<S: Service<Req> + Clone, Req> Placed<S, Req> {
     /// Takes a place or waits for one; in that case the service moves in here, and a clone stays.
     #[inline]
-    pub(super) fn new(holder: Holder, service: &mut S, request: Req) -> Self {
-        let admitted = match holder.enter() {
-            Entrance::Open => Ok(Permit::new(holder).begin()),
-            Entrance::Shut(reason) => Err(holder.refuse(reason)),
+    pub(super) fn new(lane: Lane<Room>, service: &mut S, request: Req) -> Self {
+        if lane.enter() {
+            return Self::let_in(lane, service, request);
+        }
+        match lane.ask() {
+            Entrance::Open => Self::let_in(lane, service, request),
+            Entrance::Shut(reason) => Self::refused(lane.refuse(reason)),
             Entrance::Waiting(wait) => {
                 let clone = service.clone();
-                return Self::Waiting {
-                    acquire: Acquire::waiting(holder, wait),
+                Self::Waiting {
+                    acquire: Acquire::waiting(lane, wait),
                     parts: Some((mem::replace(service, clone), request)),
-                };
+                }
             }
-        };
-        Self::held(admitted, || ready::Call::new(service, request))
+        }
+    }
+
+    #[inline]
+    fn let_in(lane: Lane<Room>, service: &mut S, request: Req) -> Self {
+        let seat = Seat::new(lane).begin();
+        Self::Held {
+            held: Held::new(Ok(seat), || ready::Call::new(service, request)),
+        }
     }
 }
 
 impl<S: Service<Req>, Req> Placed<S, Req> {
     /// Refuses the call.
-    pub(crate) fn refused(refusal: Refusal) -> Self {
-        let refusal = Some(refusal);
+    #[cold]
+    pub(super) fn refused(refusal: Refusal) -> Self {
         Self::Held {
-            held: Held::Refused { refusal },
+            held: Held::refused(refusal),
         }
-    }
-
-    #[inline]
-    fn held(admitted: Result<Permit, Refusal>, call: impl FnOnce() -> ready::Call<S, Req>) -> Self {
-        let held = Held::new(admitted, call);
-        Self::Held { held }
     }
 }
 
@@ -69,11 +74,12 @@ impl<S: Service<Req>, Req> Future for Placed<S, Req> {
             match self.as_mut().project() {
                 PlacedProj::Held { held } => return held.poll(cx),
                 PlacedProj::Waiting { acquire, parts } => {
-                    let admitted = ready!(acquire.poll_call(cx));
+                    let admitted = ready!(acquire.poll_seat(cx));
                     let Some((service, request)) = parts.take() else {
                         return Poll::Pending;
                     };
-                    self.set(Self::held(admitted, || ready::Call::of(service, request)));
+                    let held = Held::new(admitted, || ready::Call::of(service, request));
+                    self.set(Self::Held { held });
                 }
             }
         }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::mem;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -7,11 +8,12 @@ use tower_service::Service;
 use super::error::BulkheadFull;
 use super::future::{Held, ResponseFuture};
 use super::layer::Bulkhead;
-use super::permit::{Entrance, Holder, Permit};
+use super::permit::{Entrance, Room, Seat};
 use super::wait::Wait;
 use crate::base::deadline::is_too_late;
 use crate::base::error::BoxError;
 use crate::base::refusal::{Reason, Refusal};
+use crate::base::stripe::Lane;
 
 /// The tower shell of a [`Bulkhead`]; made by its [layer](Bulkhead::layer).
 ///
@@ -51,24 +53,26 @@ where
 }
 
 /// Lets callers in one by one, and holds each one's place from `poll_ready` to `call`.
-#[derive(Debug)]
 pub(crate) struct Door {
     bulkhead: Bulkhead,
-    caller: Caller,
+    seat: Seat,
+    without: Without,
 }
 
-/// Where the next caller stands.
-enum Caller {
+/// Where a caller stands who has no place.
+enum Without {
     Unknown,
-    Waiting(Holder, Wait),
-    Admitted(Permit),
+    Waiting(Lane<Room>, Box<Wait>),
     Refused(Reason),
 }
 
 impl Door {
     pub(crate) fn new(bulkhead: Bulkhead) -> Self {
-        let caller = Caller::Unknown;
-        Self { bulkhead, caller }
+        Self {
+            bulkhead,
+            seat: Seat::default(),
+            without: Without::Unknown,
+        }
     }
 
     /// Is ready when the call will be refused, and otherwise when there is a place and the inner service is ready.
@@ -78,62 +82,76 @@ impl Door {
         cx: &mut Context<'_>,
         inner: impl FnOnce(&mut Context<'_>) -> Poll<Result<(), E>>,
     ) -> Poll<Result<(), BoxError>> {
-        if let Caller::Unknown = self.caller {
-            self.caller = self.enter();
-        }
-        if let Caller::Waiting(..) = self.caller {
-            ready!(self.wait(cx));
-        }
-        if let Caller::Refused(_) = self.caller {
-            return Poll::Ready(Ok(()));
+        if !self.seat.is_taken() {
+            ready!(self.enter(cx));
+            if !self.seat.is_taken() {
+                return Poll::Ready(Ok(()));
+            }
         }
         inner(cx).map_err(|error| {
-            if let Caller::Admitted(permit) = mem::replace(&mut self.caller, Caller::Unknown) {
-                permit.end();
-            }
+            self.seat.end();
             error.into()
         })
     }
 
+    /// Is ready when there is a place, or when there will be none.
     #[inline]
-    fn enter(&self) -> Caller {
-        let holder = self.bulkhead.holder();
-        match holder.enter() {
-            Entrance::Open => Caller::Admitted(Permit::new(holder)),
-            Entrance::Waiting(wait) => Caller::Waiting(holder, wait),
-            Entrance::Shut(reason) => Caller::Refused(reason),
+    fn enter(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Without::Unknown = self.without {
+            let lane = self.bulkhead.lane();
+            if lane.enter() {
+                self.seat = Seat::new(lane);
+                return Poll::Ready(());
+            }
+            self.ask(lane);
+        }
+        self.wait(cx)
+    }
+
+    #[cold]
+    fn ask(&mut self, lane: Lane<Room>) {
+        match lane.ask() {
+            Entrance::Open => self.seat = Seat::new(lane),
+            Entrance::Waiting(wait) => self.without = Without::Waiting(lane, wait),
+            Entrance::Shut(reason) => self.without = Without::Refused(reason),
         }
     }
 
     #[cold]
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Caller::Waiting(holder, wait) = &mut self.caller {
-            let end = ready!(wait.poll(cx));
-            self.caller = match end {
-                Ok(()) => Caller::Admitted(Permit::new(holder.clone())),
-                Err(reason) => Caller::Refused(reason),
-            };
+        if let Without::Waiting(lane, wait) = &mut self.without {
+            match ready!(wait.poll(cx)) {
+                Ok(()) => {
+                    self.seat = Seat::new(lane.clone());
+                    self.without = Without::Unknown;
+                }
+                Err(reason) => self.without = Without::Refused(reason),
+            }
         }
         Poll::Ready(())
     }
 
-    /// Takes the permit for one call; counts the refusal if there is none.
+    /// Takes the place for one call; counts the refusal if there is none.
     #[inline]
-    pub(crate) fn pass(&mut self) -> Result<Permit, Refusal> {
-        let mut caller = mem::replace(&mut self.caller, Caller::Unknown);
-        if let Caller::Unknown = caller {
-            caller = self.enter();
+    pub(crate) fn pass(&mut self) -> Result<Seat, Refusal> {
+        // Whoever asked in time may not have come before it was too late.
+        if self.seat.is_taken() && !is_too_late(None) {
+            return Ok(mem::take(&mut self.seat).begin());
         }
-        match caller {
-            // Nobody may have come back before now.
-            Caller::Admitted(permit) if is_too_late(None) => Err(permit.refuse(Reason::DeadlinePassed)),
-            Caller::Admitted(permit) => Ok(permit.begin()),
-            Caller::Refused(reason) => Err(self.bulkhead.refuse(reason)),
-            Caller::Unknown | Caller::Waiting(..) => {
-                let waited = Duration::ZERO;
-                Err(self.bulkhead.refuse(BulkheadFull { waited }.into()))
-            }
-        }
+        Err(self.turn_away())
+    }
+
+    #[cold]
+    fn turn_away(&mut self) -> Refusal {
+        let waited = Duration::ZERO;
+        let reason = match mem::replace(&mut self.without, Without::Unknown) {
+            Without::Refused(reason) => reason,
+            _ if self.seat.is_taken() => Reason::DeadlinePassed,
+            // Nobody asked, or waited for the answer.
+            _ => BulkheadFull { waited }.into(),
+        };
+        self.seat.end();
+        self.bulkhead.refuse(reason)
     }
 }
 
@@ -144,13 +162,12 @@ impl Clone for Door {
     }
 }
 
-impl std::fmt::Debug for Caller {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Unknown => "Unknown",
-            Self::Waiting(..) => "Waiting",
-            Self::Admitted(_) => "Admitted",
-            Self::Refused(_) => "Refused",
-        })
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has_place = self.seat.is_taken();
+        f.debug_struct("Door")
+            .field("bulkhead", &self.bulkhead)
+            .field("has_place", &has_place)
+            .finish_non_exhaustive()
     }
 }

@@ -5,18 +5,19 @@ use std::time::{Duration, Instant};
 
 use super::engine::Ticket;
 use super::error::BulkheadFull;
-use super::permit::Holder;
+use super::permit::Room;
 use super::rules::Count;
 use crate::base::clock::Clock;
 use crate::base::deadline::{is_over, is_too_late};
 use crate::base::refusal::Reason;
+use crate::base::stripe::Lane;
 use crate::base::within::{Late, Within};
 
 /// A caller's wait for a place; dropping it leaves the queue.
 pub(super) struct Wait {
     // Boxed, as its timer is large and few wait.
     within: Pin<Box<Within<Queued>>>,
-    holder: Holder,
+    lane: Lane<Room>,
     limit: Duration,
     state: State,
 }
@@ -30,16 +31,16 @@ enum State {
 }
 
 impl Wait {
-    pub(super) fn new(holder: Holder, ticket: Ticket) -> Self {
-        let limit = holder.rules().config().wait;
+    pub(super) fn new(lane: Lane<Room>, ticket: Ticket) -> Self {
+        let limit = lane.rules.config().wait;
         let queued = Queued {
-            holder: holder.clone(),
+            lane: lane.clone(),
             ticket: Some(ticket),
             since: Clock::default().now(),
         };
         Self {
             within: Box::pin(Within::start(Some(limit), None, || queued)),
-            holder,
+            lane,
             limit,
             state: State::Waiting,
         }
@@ -52,7 +53,7 @@ impl Wait {
                 // Nothing is begun that nobody waits for.
                 Ok(()) if is_too_late(None) => {
                     self.state = State::TooLate;
-                    self.holder.release();
+                    self.lane.release();
                 }
                 Ok(()) => return self.end(Ok(())),
                 Err(Late::Elapsed) => {
@@ -78,14 +79,14 @@ impl Wait {
 impl Drop for Wait {
     fn drop(&mut self) {
         if self.state != State::Ended {
-            self.holder.rules().count(Count::Cancelled);
+            self.lane.rules.count(Count::Cancelled);
         }
     }
 }
 
 /// A position in the queue.
 struct Queued {
-    holder: Holder,
+    lane: Lane<Room>,
     ticket: Option<Ticket>,
     since: Instant,
 }
@@ -96,7 +97,7 @@ impl Future for Queued {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let is_granted = self
             .ticket
-            .is_none_or(|ticket| self.holder.places().poll(ticket, cx.waker()));
+            .is_none_or(|ticket| self.lane.places.poll(ticket, cx.waker()));
         if !is_granted {
             return Poll::Pending;
         }
@@ -108,8 +109,8 @@ impl Future for Queued {
 impl Drop for Queued {
     fn drop(&mut self) {
         if let Some(ticket) = self.ticket {
-            self.holder.places().leave(ticket, self.holder.stripe());
+            self.lane.places.leave(ticket, self.lane.index());
         }
-        self.holder.rules().waited(Clock::default().now() - self.since);
+        self.lane.rules.waited(Clock::default().now() - self.since);
     }
 }
