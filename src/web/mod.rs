@@ -4,6 +4,8 @@ mod body;
 mod body_limit;
 #[cfg(feature = "breaker")]
 mod breaker;
+#[cfg(feature = "bulkhead")]
+mod bulkhead;
 mod by_status;
 mod deadline;
 mod error_boundary;
@@ -32,6 +34,11 @@ pub use body_limit::{BodyLimitFuture, BodyLimitLayer, BodyLimitService};
 pub use breaker::{
     HttpCircuitBreakerFuture, HttpCircuitBreakerLayer, HttpCircuitBreakerService, HttpKeyedCircuitBreakerLayer,
     HttpKeyedCircuitBreakerService,
+};
+#[cfg(feature = "bulkhead")]
+pub use bulkhead::{
+    HttpBulkheadFuture, HttpBulkheadLayer, HttpBulkheadService, HttpPartitionedBulkheadLayer,
+    HttpPartitionedBulkheadService,
 };
 pub use by_status::ByStatus;
 pub use deadline::{GRPC_TIMEOUT, SendDeadlineLayer, SendDeadlineService, X_REQUEST_TIMEOUT_MS, caller_timeout};

@@ -97,7 +97,11 @@ impl PartitionedBulkhead {
 impl Describe for PartitionedBulkhead {
     fn describe(&self) -> Entry {
         let is_full = |(_, bulkhead): &(SmolStr, Bulkhead)| bulkhead.snapshot().state() == "full";
-        let state = if self.0.declared.iter().any(is_full) { "full" } else { "open" };
+        let state = if self.0.declared.iter().any(is_full) {
+            "full"
+        } else {
+            "open"
+        };
         let names: Vec<_> = self.0.declared.iter().map(|(name, _)| name.as_str()).collect();
         Entry::new(KIND, &*self.0.name, state)
             .setting("partitions", names.join(", "))
@@ -215,7 +219,9 @@ pub struct PartitionedBulkheadService<S, F> {
 
 impl<S, F> fmt::Debug for PartitionedBulkheadService<S, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("PartitionedBulkheadService").field(&self.bulkhead).finish()
+        f.debug_tuple("PartitionedBulkheadService")
+            .field(&self.bulkhead)
+            .finish()
     }
 }
 

@@ -28,6 +28,10 @@ impl Snapshot {
 
     /// Returns the state as one word: whether a place is free.
     pub(super) fn state(&self) -> &'static str {
-        if self.in_flight < self.concurrent { "open" } else { "full" }
+        if self.in_flight < self.concurrent {
+            "open"
+        } else {
+            "full"
+        }
     }
 }

@@ -206,14 +206,20 @@ fn a_setting_out_of_range_is_refused_with_its_range() {
 #[test]
 fn partitions_are_declared_once_each_and_at_least_one() {
     let none = PartitionedBulkhead::builder("inbound").build().unwrap_err();
-    assert_eq!(none.to_string(), "`bulkhead.inbound.partitions` is empty; it must be one partition or more");
+    assert_eq!(
+        none.to_string(),
+        "`bulkhead.inbound.partitions` is empty; it must be one partition or more"
+    );
     let wrong = PartitionedBulkhead::builder("inbound")
         .partition("critical", |_| ())
         .partition("critical", |config| config.concurrent = 0)
         .build()
         .unwrap_err();
     let text = wrong.to_string();
-    assert!(text.contains("`bulkhead.inbound.partitions` is `critical` twice"), "{text}");
+    assert!(
+        text.contains("`bulkhead.inbound.partitions` is `critical` twice"),
+        "{text}"
+    );
     assert!(text.contains("`bulkhead.inbound/critical.concurrent` is 0"), "{text}");
 }
 
