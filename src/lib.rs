@@ -47,6 +47,7 @@
 //! | [`telemetry`] | `metrics` | counters and states of policies to the `metrics` facade |
 //! | [`App`], [`run`] | `app` | the assembly: server, admin plane, settings, signals, logs |
 //! | [`budget`], [`replay`], [`attempt`] | with `retry` or `hedge` | what pays for further attempts, how a request is repeated, which attempt this is |
+//! | [`key`] | with `bulkhead`, `http` or `rate-limit` | who a request is counted for |
 //! | [`clock`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
 //! | [`docs`] | always | architecture, life of a request, settings |
 //!
@@ -89,6 +90,8 @@ pub mod web;
 #[cfg(feature = "app")]
 pub use assembly::{App, AppBuilder, AppError, Bound, Endpoint, run};
 pub use base::error::{BoxError, InvalidSetting, InvalidSettings};
+#[cfg(any(feature = "bulkhead", feature = "http", feature = "rate-limit"))]
+pub use base::key;
 #[cfg(any(feature = "breaker", feature = "retry"))]
 pub use base::random;
 pub use base::refusal::{Guarded, Part, Reason, Refusal};
@@ -101,6 +104,8 @@ pub use policy::breaker;
 pub use policy::bulkhead;
 #[cfg(feature = "hedge")]
 pub use policy::hedge;
+#[cfg(feature = "rate-limit")]
+pub use policy::rate_limit;
 #[cfg(feature = "retry")]
 pub use policy::retry;
 #[cfg(feature = "timeout")]

@@ -4,7 +4,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime};
 
-#[cfg(any(feature = "breaker", feature = "hedge", feature = "retry"))]
+#[cfg(any(
+    feature = "breaker",
+    feature = "bulkhead",
+    feature = "hedge",
+    feature = "rate-limit",
+    feature = "retry"
+))]
 use super::ticks::Ticks;
 
 /// Tells the time to whatever decides by it.
@@ -33,7 +39,13 @@ impl Clock {
     }
 
     /// Returns the present as a number; cheaper than [`now`](Self::now), and not to be compared with it.
-    #[cfg(any(feature = "breaker", feature = "hedge", feature = "retry"))]
+    #[cfg(any(
+        feature = "breaker",
+        feature = "bulkhead",
+        feature = "hedge",
+        feature = "rate-limit",
+        feature = "retry"
+    ))]
     #[inline]
     pub(crate) fn ticks(&self) -> Ticks {
         Ticks(match &self.0 {

@@ -1,233 +1,327 @@
 //! State for each of many keys, bounded however many keys there are.
 
-use std::borrow::Borrow;
-use std::collections::HashSet;
-use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::mem;
-use std::sync::Arc;
+use std::hash::{BuildHasher, Hash, RandomState};
 use std::time::Duration;
 
-use super::stripe::{self, Padded};
-use super::sync::atomic::{AtomicU64, Ordering};
+use hashbrown::HashTable;
+
+use super::stripe::Padded;
+use super::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use super::sync::{Mutex, lock};
 use super::ticks::Ticks;
 
-/// Keeps one shared value for each key, for as many keys as it has room for.
+/// What is kept for one key.
+pub(crate) trait Kept {
+    /// What it is kept for.
+    type Key: Hash + Eq;
+
+    fn key(&self) -> &Self::Key;
+
+    /// Returns how much would be lost if it were forgotten: 0 is nothing at all, [`IN_USE`] must not be.
+    fn worth(&self, now: Ticks) -> u64;
+}
+
+/// The worth of what must not be forgotten.
+pub(crate) const IN_USE: u64 = u64::MAX;
+
+/// What happens to a new key when there is room for no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AtCapacity {
+    /// The less worthy half of those it would be kept with is forgotten.
+    Forget,
+    /// It is not taken.
+    Refuse,
+}
+
+/// There is no room for another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Full;
+
+/// Keeps something for each key, for as many keys as it has room for.
 ///
-/// Keys live in two generations. One that is used moves to the young generation; when that has half of the keys, or is
-/// as old as the idle time, the old generation is forgotten and the young one takes its place. So about the half of the
-/// room that was used last stays (keys do not fall evenly on shards), and a key that nobody uses goes after one to two
-/// idle times.
-pub(crate) struct KeyedStore<K, V> {
-    shards: Box<[Locked<K, V>]>,
+/// What is worth nothing goes when the room is needed, and otherwise at the latest one sweep later. Whoever brings a new
+/// key pays for the look at the others: each such look is followed by as many new keys as an eighth of those looked at.
+pub(crate) struct KeyedStore<V> {
+    shards: Box<[Padded<Mutex<Shard<V>>>]>,
     hasher: RandomState,
-    /// The most keys of one generation of a shard.
+    /// The most keys of a shard.
     most: usize,
-    idle: Duration,
-    /// When to look at all shards next, those that nobody uses too.
-    sweep: AtomicU64,
+    at_capacity: AtCapacity,
+    sweeps: Sweeps,
 }
 
-type Locked<K, V> = Padded<Mutex<Shard<K, V>>>;
-
-struct Shard<K, V> {
-    young: Keys<K, V>,
-    old: Keys<K, V>,
+struct Shard<V> {
+    kept: HashTable<V>,
+    /// New keys that came since it was looked at last.
+    newcomers: usize,
 }
 
-type Keys<K, V> = HashSet<ByKey<K, V>, RandomState>;
-
-/// A value with the key it belongs to.
-pub(crate) struct Keyed<K, V> {
-    pub(crate) key: K,
-    pub(crate) value: V,
+/// When to look at which shard next, those too that nobody uses.
+struct Sweeps {
+    /// The time from one shard to the next.
+    step: Duration,
+    due: AtomicU64,
+    next: AtomicUsize,
 }
 
-struct ByKey<K, V>(Arc<Keyed<K, V>>);
-
-impl<K: Hash + Eq, V> KeyedStore<K, V> {
-    /// Makes a store of at most `capacity` keys, at least two.
-    pub(crate) fn new(capacity: usize, idle: Duration) -> Self {
-        // Small stores stay whole: keys do not fall evenly on shards.
-        let shards = stripe::count(16).min((capacity / 256).max(1).next_power_of_two());
-        let hasher = RandomState::new();
+impl<V: Kept> KeyedStore<V> {
+    /// Makes a store of at most `capacity` keys, at least one; each shard is swept once in `sweep`.
+    pub(crate) fn new(capacity: usize, sweep: Duration, at_capacity: AtCapacity) -> Self {
+        // Small stores stay whole, as keys do not fall evenly on shards; large ones are locked for a few microseconds.
+        let shards = 1 << (capacity / 256).clamp(1, 64).ilog2();
         let shard = || Shard {
-            young: HashSet::with_hasher(hasher.clone()),
-            old: HashSet::with_hasher(hasher.clone()),
+            kept: HashTable::new(),
+            newcomers: 0,
         };
         Self {
             shards: (0..shards).map(|_| Padded(Mutex::new(shard()))).collect(),
-            most: (capacity / shards / 2).max(1),
-            hasher,
-            idle,
-            sweep: AtomicU64::new(0),
+            hasher: RandomState::new(),
+            most: (capacity / shards).max(1),
+            at_capacity,
+            sweeps: Sweeps {
+                step: sweep / u32::try_from(shards).unwrap_or(1),
+                due: AtomicU64::new(0),
+                next: AtomicUsize::new(0),
+            },
         }
     }
 
-    /// Returns the value of `key`, made anew if there is none.
-    pub(crate) fn get_or_insert(&self, key: K, now: Ticks, make: impl FnOnce() -> V) -> Arc<Keyed<K, V>> {
+    /// Runs `work` with what is kept for `key`, made anew if there is nothing.
+    pub(crate) fn with<T>(
+        &self,
+        key: V::Key,
+        now: Ticks,
+        make: impl FnOnce(V::Key) -> V,
+        work: impl FnOnce(&mut V) -> T,
+    ) -> Result<T, Full> {
         self.sweep(now);
-        let mut shard = lock(self.shard(&key));
-        if let Some(found) = shard.young.get(&key) {
-            return Arc::clone(&found.0);
+        let hash = self.hasher.hash_one(&key);
+        let mut shard = lock(self.shard(hash));
+        if let Some(kept) = shard.kept.find_mut(hash, |kept| *kept.key() == key) {
+            return Ok(work(kept));
         }
-        let entry = shard
-            .old
-            .take(&key)
-            .unwrap_or_else(|| ByKey(Arc::new(Keyed { key, value: make() })));
-        let value = Arc::clone(&entry.0);
-        let is_full = shard.young.len() >= self.most;
-        let forgotten = is_full.then(|| self.turn(&mut shard));
-        shard.young.insert(entry);
-        // Many keys' values are not to be dropped while others wait.
-        drop(shard);
-        drop(forgotten);
-        value
+        self.make_room(&mut shard, now)?;
+        let rehash = |kept: &V| self.hasher.hash_one(kept.key());
+        let mut entry = shard.kept.insert_unique(hash, make(key), rehash);
+        Ok(work(entry.get_mut()))
     }
 
-    /// Returns the value of `key` if there is one; that is no use of it.
-    pub(crate) fn peek(&self, key: &K) -> Option<Arc<Keyed<K, V>>> {
-        let shard = lock(self.shard(key));
-        let found = shard.young.get(key).or_else(|| shard.old.get(key))?;
-        Some(Arc::clone(&found.0))
+    /// Runs `work` with what is kept for `key`, if there is something.
+    pub(crate) fn peek<T>(&self, key: &V::Key, work: impl FnOnce(&mut V) -> T) -> Option<T> {
+        let hash = self.hasher.hash_one(key);
+        let mut shard = lock(self.shard(hash));
+        shard.kept.find_mut(hash, |kept| kept.key() == key).map(work)
+    }
+
+    /// Runs `work` with all that is kept, shard by shard.
+    pub(crate) fn for_each(&self, mut work: impl FnMut(&mut V)) {
+        for shard in &self.shards {
+            lock(shard).kept.iter_mut().for_each(&mut work);
+        }
     }
 
     /// Counts the keys.
     pub(crate) fn len(&self) -> usize {
-        let shards = self.shards.iter().map(|shard| lock(shard));
-        shards.map(|shard| shard.young.len() + shard.old.len()).sum()
+        self.shards.iter().map(|shard| lock(shard).kept.len()).sum()
     }
 
-    fn shard(&self, key: &K) -> &Mutex<Shard<K, V>> {
-        // The map below uses the lower bits.
-        let hash = self.hasher.hash_one(key) >> 32;
-        &self.shards[hash as usize & (self.shards.len() - 1)]
+    fn shard(&self, hash: u64) -> &Mutex<Shard<V>> {
+        // The table uses the highest and the lowest bits.
+        &self.shards[(hash >> 32) as usize & (self.shards.len() - 1)]
     }
 
-    /// Lets a generation of each shard go once an idle time, and both after a silence as long.
+    /// Makes room for a new key.
+    fn make_room(&self, shard: &mut Shard<V>, now: Ticks) -> Result<(), Full> {
+        shard.newcomers += 1;
+        if shard.kept.len() < self.most {
+            return Ok(());
+        }
+        if shard.newcomers > self.most / 8 {
+            shard.newcomers = 0;
+            shard.forget_worthless(now);
+        }
+        // All that is left is worth something. A few places are not enough: the next look is some new keys away.
+        let crowded = shard.kept.len() > self.most - self.most.div_ceil(8);
+        if crowded && self.at_capacity == AtCapacity::Forget {
+            shard.forget_half(now);
+        }
+        if shard.kept.len() < self.most {
+            Ok(())
+        } else {
+            Err(Full)
+        }
+    }
+
+    /// Looks at the shards whose turn has come; at all of them after a long silence.
     fn sweep(&self, now: Ticks) {
-        let due = self.sweep.load(Ordering::Relaxed);
-        let next = now.after(self.idle).0;
-        let mine = || {
-            self.sweep
-                .compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed)
-        };
-        if now.0 < due || mine().is_err() {
+        let Sweeps { step, due, next } = &self.sweeps;
+        let was_due = due.load(Ordering::Relaxed);
+        if now.0 < was_due {
             return;
         }
-        let silent = due > 0 && now >= Ticks(due).after(self.idle);
-        let turns = if silent { 2 } else { 1 };
-        for shard in &self.shards {
-            let mut shard = lock(shard);
-            let forgotten: Vec<_> = (0..turns).map(|_| self.turn(&mut shard)).collect();
-            drop(shard);
-            drop(forgotten);
+        let mine = due.compare_exchange(was_due, now.after(*step).0, Ordering::Relaxed, Ordering::Relaxed);
+        if mine.is_err() || was_due == 0 {
+            return;
+        }
+        let missed = now.since(Ticks(was_due)).as_nanos() / step.as_nanos().max(1);
+        let turns = usize::try_from(missed).unwrap_or(usize::MAX).saturating_add(1);
+        for _ in 0..turns.min(self.shards.len()) {
+            let turn = next.fetch_add(1, Ordering::Relaxed) % self.shards.len();
+            lock(&self.shards[turn]).forget_worthless(now);
         }
     }
-
-    fn turn(&self, shard: &mut Shard<K, V>) -> Keys<K, V> {
-        let empty = HashSet::with_hasher(self.hasher.clone());
-        let young = mem::replace(&mut shard.young, empty);
-        mem::replace(&mut shard.old, young)
-    }
 }
 
-impl<K, V> Borrow<K> for ByKey<K, V> {
-    fn borrow(&self) -> &K {
-        &self.0.key
+impl<V: Kept> Shard<V> {
+    fn forget_worthless(&mut self, now: Ticks) {
+        self.kept.retain(|kept| kept.worth(now) > 0);
+    }
+
+    /// Forgets half of the keys, of the least worth, but none in use.
+    fn forget_half(&mut self, now: Ticks) {
+        let mut worths: Vec<u64> = self.kept.iter().map(|kept| kept.worth(now)).collect();
+        let half = worths.len().div_ceil(2);
+        let (_, most, _) = worths.select_nth_unstable(half - 1);
+        let most = (*most).min(IN_USE - 1);
+        let mut left = half;
+        self.kept.retain(|kept| {
+            let goes = left > 0 && kept.worth(now) <= most;
+            left -= usize::from(goes);
+            !goes
+        });
     }
 }
-
-impl<K: Hash, V> Hash for ByKey<K, V> {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.key.hash(state);
-    }
-}
-
-impl<K: PartialEq, V> PartialEq for ByKey<K, V> {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.key == other.0.key
-    }
-}
-
-impl<K: Eq, V> Eq for ByKey<K, V> {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const IDLE: Duration = Duration::from_secs(10);
+    const SWEEP: Duration = Duration::from_secs(10);
 
-    fn touch(store: &KeyedStore<u32, u32>, key: u32, seconds: u64) -> u32 {
-        let now = Ticks::default().after(Duration::from_secs(seconds));
-        store.get_or_insert(key, now, || key).value
+    struct Guest {
+        key: u32,
+        until: Ticks,
+    }
+
+    impl Kept for Guest {
+        type Key = u32;
+
+        fn key(&self) -> &u32 {
+            &self.key
+        }
+
+        fn worth(&self, now: Ticks) -> u64 {
+            match self.until {
+                Ticks::NEVER => IN_USE,
+                until => until.0.saturating_sub(now.0),
+            }
+        }
+    }
+
+    fn at(seconds: u64) -> Ticks {
+        Ticks::default().after(Duration::from_secs(seconds))
+    }
+
+    fn bring(store: &KeyedStore<Guest>, key: u32, now: Ticks, until: Ticks) -> Result<(), Full> {
+        store.with(key, now, |key| Guest { key, until }, |guest| guest.until = until)
+    }
+
+    fn has(store: &KeyedStore<Guest>, key: u32) -> bool {
+        store.peek(&key, |_| ()).is_some()
     }
 
     #[test]
-    fn a_flood_of_keys_stays_within_the_room() {
+    fn a_flood_of_keys_stays_within_the_room_and_the_worthy_half_survives_it() {
         for capacity in [2, 100, 5000] {
-            let store = KeyedStore::new(capacity, IDLE);
-            for key in 0..100_000 {
-                touch(&store, key, 0);
+            let store = KeyedStore::new(capacity, SWEEP, AtCapacity::Forget);
+            bring(&store, 7, at(0), at(99)).unwrap();
+            for key in 100..100_000 {
+                bring(&store, key, at(0), at(1)).unwrap();
             }
             assert!(store.len() <= capacity, "{} of {capacity}", store.len());
+            assert!(has(&store, 7));
         }
     }
 
     #[test]
-    fn a_key_in_use_survives_a_flood_of_others() {
-        let store = KeyedStore::new(100, IDLE);
-        let kept = store.get_or_insert(7, Ticks::default(), || 7);
-        for key in 100..100_000 {
-            touch(&store, key, 0);
-            if key % 40 == 0 {
-                touch(&store, 7, 0);
+    fn only_half_goes_even_if_all_are_worth_the_same() {
+        let store = KeyedStore::new(100, SWEEP, AtCapacity::Forget);
+        for key in 0..=100 {
+            bring(&store, key, at(0), at(1)).unwrap();
+        }
+        assert_eq!(store.len(), 51);
+    }
+
+    #[test]
+    fn what_is_in_use_is_never_forgotten() {
+        for at_capacity in [AtCapacity::Forget, AtCapacity::Refuse] {
+            let store = KeyedStore::new(100, SWEEP, at_capacity);
+            for key in 0..100 {
+                bring(&store, key, at(0), Ticks::NEVER).unwrap();
+            }
+            assert_eq!(bring(&store, 100, at(1000), at(2000)), Err(Full));
+            assert_eq!(store.len(), 100);
+        }
+    }
+
+    #[test]
+    fn what_is_worth_nothing_makes_room_for_a_new_key() {
+        let store = KeyedStore::new(100, SWEEP, AtCapacity::Refuse);
+        for key in 0..100 {
+            bring(&store, key, at(0), at(5 + u64::from(key % 2))).unwrap();
+        }
+        assert_eq!(bring(&store, 100, at(4), at(9)), Err(Full));
+        let later: Vec<_> = (100..120).map(|key| bring(&store, key, at(5), at(9))).collect();
+        assert!(
+            later.iter().filter(|taken| taken.is_err()).count() <= 100 / 8,
+            "{later:?}"
+        );
+        assert_eq!(later.last(), Some(&Ok(())));
+        assert!(!has(&store, 0) && has(&store, 1));
+    }
+
+    #[test]
+    fn the_other_keys_are_looked_at_once_in_an_eighth_of_their_number() {
+        static LOOKS: AtomicUsize = AtomicUsize::new(0);
+        struct Counted(u32);
+        impl Kept for Counted {
+            type Key = u32;
+
+            fn key(&self) -> &u32 {
+                &self.0
+            }
+
+            fn worth(&self, _: Ticks) -> u64 {
+                LOOKS.fetch_add(1, Ordering::Relaxed);
+                1
             }
         }
-        assert!(Arc::ptr_eq(&kept, &store.peek(&7).unwrap()));
-    }
-
-    #[test]
-    fn a_key_that_nobody_uses_goes_after_at_most_two_idle_times() {
-        let store = KeyedStore::new(100, IDLE);
-        touch(&store, 1, 20);
-        touch(&store, 2, 29);
-        assert!(store.peek(&1).is_some());
-        touch(&store, 2, 40);
-        assert!(store.peek(&1).is_none());
-        assert_eq!(store.len(), 1);
-    }
-
-    #[test]
-    fn a_key_stays_for_an_idle_time_and_keys_use_the_room_of_all_shards() {
-        let store = KeyedStore::new(5000, IDLE);
-        for key in 0..3500 {
-            touch(&store, key, 25);
+        let store = KeyedStore::new(1000, SWEEP, AtCapacity::Refuse);
+        for key in 0..100_000 {
+            let _ = store.with(key, at(0), Counted, |_| ());
         }
-        assert_eq!(store.len(), 3500);
-        touch(&store, 1, 36);
-        assert!(store.peek(&3499).is_some(), "eleven seconds, of ten to twenty");
-        touch(&store, 1, 46);
-        assert!(store.peek(&3499).is_none());
+        let looks = LOOKS.load(Ordering::Relaxed);
+        assert!((100_000..1_000_000).contains(&looks), "{looks}");
     }
 
     #[test]
-    fn a_key_goes_although_nobody_uses_its_shard() {
-        let store = KeyedStore::new(5000, IDLE);
-        for key in 0..100 {
-            touch(&store, key, 10);
+    fn what_is_worth_nothing_goes_although_nobody_needs_its_room_or_uses_its_shard() {
+        for capacity in [100, 5000] {
+            let store = KeyedStore::new(capacity, SWEEP, AtCapacity::Forget);
+            for key in 0..50 {
+                bring(&store, key, at(10), at(12)).unwrap();
+            }
+            bring(&store, 100, at(15), at(100)).unwrap();
+            assert!(store.len() > 1);
+            bring(&store, 100, at(35), at(100)).unwrap();
+            assert_eq!(store.len(), 1);
         }
-        touch(&store, 100, 20);
-        touch(&store, 100, 30);
-        assert_eq!(store.len(), 1);
     }
 
     #[test]
-    fn after_a_long_silence_everything_is_idle() {
-        let store = KeyedStore::new(100, IDLE);
-        touch(&store, 1, 20);
-        touch(&store, 2, 31);
-        touch(&store, 3, 100);
-        assert_eq!(store.len(), 1);
+    fn keys_use_the_room_of_all_shards() {
+        let store = KeyedStore::new(5000, SWEEP, AtCapacity::Refuse);
+        let taken = (0..4500).filter(|key| bring(&store, *key, at(0), at(1)).is_ok());
+        assert!(taken.count() > 4300);
     }
 }

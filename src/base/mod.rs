@@ -1,5 +1,6 @@
 //! Vocabulary that every other module uses and that uses none of them.
 
+pub(crate) mod allowance;
 #[cfg(any(feature = "hedge", feature = "retry"))]
 pub mod attempt;
 #[cfg(any(feature = "hedge", feature = "retry"))]
@@ -10,7 +11,9 @@ pub mod deadline;
 pub(crate) mod error;
 pub mod events;
 pub mod inventory;
-#[cfg(feature = "breaker")]
+#[cfg(any(feature = "bulkhead", feature = "http", feature = "rate-limit"))]
+pub mod key;
+#[cfg(any(feature = "breaker", feature = "bulkhead", feature = "rate-limit"))]
 pub(crate) mod keyed;
 pub(crate) mod live;
 pub mod outcome;
@@ -23,7 +26,13 @@ pub mod replay;
 pub mod request;
 pub(crate) mod stripe;
 pub(crate) mod sync;
-#[cfg(any(feature = "breaker", feature = "hedge", feature = "retry"))]
+#[cfg(any(
+    feature = "breaker",
+    feature = "bulkhead",
+    feature = "hedge",
+    feature = "rate-limit",
+    feature = "retry"
+))]
 pub(crate) mod ticks;
 #[cfg(any(feature = "bulkhead", feature = "hedge", feature = "retry", feature = "timeout"))]
 pub(crate) mod within;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use smol_str::SmolStr;
 
+use super::allowance::RateLimitHeaders;
 use super::outcome::Outcome;
 
 /// Says which policy refused or ended a call, why, and when to come back.
@@ -19,6 +20,8 @@ pub struct Refusal {
     name: SmolStr,
     reason: Reason,
     retry_after: Option<Duration>,
+    // Known to the layer that refuses; needed where the response is made.
+    announced: RateLimitHeaders,
 }
 
 /// Why a call was refused or ended.
@@ -80,6 +83,7 @@ impl Refusal {
             name,
             reason,
             retry_after: None,
+            announced: RateLimitHeaders::Off,
         }
     }
 
@@ -87,6 +91,21 @@ impl Refusal {
     pub(crate) fn retry_in(mut self, wait: Option<Duration>) -> Self {
         self.retry_after = wait;
         self
+    }
+
+    /// Adds how the caller is told what the rate limit that refuses has left.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "for the HTTP face of the rate limit, which is to come")
+    )]
+    pub(crate) fn announce(mut self, headers: RateLimitHeaders) -> Self {
+        self.announced = headers;
+        self
+    }
+
+    /// Returns how the caller is told what the rate limit has left.
+    pub(crate) fn announced(&self) -> RateLimitHeaders {
+        self.announced
     }
 
     /// Finds the refusal in an error or in what caused it.

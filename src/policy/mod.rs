@@ -6,6 +6,8 @@ pub mod breaker;
 pub mod bulkhead;
 #[cfg(feature = "hedge")]
 pub mod hedge;
+#[cfg(feature = "rate-limit")]
+pub mod rate_limit;
 #[cfg(feature = "retry")]
 pub mod retry;
 #[cfg(feature = "timeout")]

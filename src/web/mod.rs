@@ -7,9 +7,11 @@ mod breaker;
 #[cfg(feature = "bulkhead")]
 mod bulkhead;
 mod by_status;
+mod client_ip;
 mod deadline;
 mod error_boundary;
 mod fault;
+mod header_key;
 mod health_json;
 mod health_layer;
 #[cfg(all(feature = "hedge", feature = "retry"))]
@@ -20,6 +22,7 @@ mod peer;
 mod probe_query;
 mod probes;
 mod problem;
+mod rate_limit_headers;
 mod request_id;
 #[cfg(feature = "retry")]
 pub(crate) mod retry;
@@ -41,8 +44,10 @@ pub use bulkhead::{
     HttpPartitionedBulkheadService,
 };
 pub use by_status::ByStatus;
+pub use client_ip::{ClientIp, ClientKey};
 pub use deadline::{GRPC_TIMEOUT, SendDeadlineLayer, SendDeadlineService, X_REQUEST_TIMEOUT_MS, caller_timeout};
 pub use error_boundary::{ErrorBoundaryFuture, ErrorBoundaryLayer, ErrorBoundaryService};
+pub use header_key::HeaderKey;
 pub use health_layer::{HealthFuture, HealthLayer, HealthService};
 pub use limits::RequestLimits;
 pub use observe::{ObserveFuture, ObserveLayer, ObserveService, RouteTemplate};
@@ -59,5 +64,6 @@ pub use shutdown_layer::{ShutdownFuture, ShutdownLayer, ShutdownService};
 #[cfg(feature = "timeout")]
 pub use timeout::{HttpTimeoutFuture, HttpTimeoutLayer, HttpTimeoutService};
 
+pub use crate::base::allowance::RateLimitHeaders;
 #[cfg(feature = "app")]
 pub(crate) use probes::{Detail, probe};

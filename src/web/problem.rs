@@ -2,10 +2,12 @@
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::body::Body;
+use super::rate_limit_headers::{shown, whole_seconds};
 use super::request_id::RequestId;
+use crate::base::allowance::Allowance;
 use crate::base::refusal::{Part, Reason, Refusal};
 
 /// Returns the HTTP status of a refusal.
@@ -24,12 +26,27 @@ pub fn status_of(refusal: &Refusal) -> StatusCode {
 
 /// Makes the response to a refusal; the refusal stays in the response's extensions, for telemetry.
 ///
-/// `Retry-After` is rounded up to whole seconds and never 0.
+/// `Retry-After` is rounded up to whole seconds and never 0. The problem's type is `about:blank`, but for two that
+/// [draft-ietf-httpapi-ratelimit-headers-11](https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/11/)
+/// defines: `https://iana.org/assignments/http-problem-types#quota-exceeded` for a rate limit, whose name is then in the
+/// member `violated-policies`, and `…#temporary-reduced-capacity` where there is no place or no room.
 pub fn refused(refusal: Refusal, id: Option<&RequestId>) -> Response<Body> {
-    let mut response = problem(status_of(&refusal), &refusal.reason().to_string(), id);
+    let status = status_of(&refusal);
+    let mut members = members(status, &refusal.reason().to_string(), id);
+    if let Some((kind, title)) = kind_of(refusal.reason()) {
+        members["type"] = kind.into();
+        members["title"] = title.into();
+    }
+    if let Reason::RateLimited { .. } = refusal.reason() {
+        members["violated-policies"] = json!([shown(refusal.name())]);
+    }
+    let mut response = response(status, &members);
+    let headers = response.headers_mut();
     if let Some(wait) = refusal.retry_after() {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        response.headers_mut().insert(RETRY_AFTER, seconds.max(1).into());
+        headers.insert(RETRY_AFTER, whole_seconds(wait).into());
+    }
+    if let Some(allowance) = spent(&refusal) {
+        refusal.announced().write(headers, refusal.name(), allowance);
     }
     response.extensions_mut().insert(refusal);
     response
@@ -40,6 +57,38 @@ pub fn refused(refusal: Refusal, id: Option<&RequestId>) -> Response<Body> {
 /// The title is the status's phrase; `detail` is for the caller and must not tell about the inside. The id
 /// is the member `request_id`.
 pub fn problem(status: StatusCode, detail: &str, id: Option<&RequestId>) -> Response<Body> {
+    response(status, &members(status, detail, id))
+}
+
+/// Returns the type and title of refusals that have their own.
+fn kind_of(reason: Reason) -> Option<(&'static str, &'static str)> {
+    match reason {
+        Reason::RateLimited { .. } => Some((
+            "https://iana.org/assignments/http-problem-types#quota-exceeded",
+            "Request cannot be satisfied as assigned quota has been exceeded",
+        )),
+        Reason::BulkheadFull { .. } | Reason::TooManyKeys => Some((
+            "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",
+            "Request cannot be satisfied due to temporary server capacity constraints",
+        )),
+        _ => None,
+    }
+}
+
+/// Returns what a rate limit that has refused has left: nothing, until the caller may come back.
+fn spent(refusal: &Refusal) -> Option<Allowance> {
+    let Reason::RateLimited { quota, per } = refusal.reason() else {
+        return None;
+    };
+    Some(Allowance {
+        quota,
+        window: per,
+        remaining: 0,
+        reset: refusal.retry_after().unwrap_or(per),
+    })
+}
+
+fn members(status: StatusCode, detail: &str, id: Option<&RequestId>) -> Value {
     let mut members = json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or("Unknown"),
@@ -49,10 +98,113 @@ pub fn problem(status: StatusCode, detail: &str, id: Option<&RequestId>) -> Resp
     if let Some(id) = id {
         members["request_id"] = id.as_str().into();
     }
+    members
+}
+
+fn response(status: StatusCode, members: &Value) -> Response<Body> {
     let mut response = Response::new(Body::from(members.to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+    use crate::base::allowance::RateLimitHeaders;
+
+    /// Returns all that a caller sees: the status, the headers, the body.
+    async fn seen(refusal: Refusal) -> String {
+        let (head, body) = refused(refusal, None).into_parts();
+        let lines = head
+            .headers
+            .iter()
+            .map(|(name, value)| format!("{name}: {}\n", value.to_str().unwrap()));
+        let mut lines: Vec<_> = lines.collect();
+        lines.sort();
+        let body = body.collect().await.unwrap().to_bytes();
+        format!(
+            "{}\n{}\n{}",
+            head.status,
+            lines.concat(),
+            String::from_utf8_lossy(&body)
+        )
+    }
+
+    fn rate_limited(wait: Option<Duration>) -> Refusal {
+        let per = Duration::from_secs(60);
+        Refusal::new("rate_limit", "orders".into(), Reason::RateLimited { quota: 100, per }).retry_in(wait)
+    }
+
+    #[tokio::test]
+    async fn a_refused_caller_reads_what_is_left_in_the_words_of_each_draft() {
+        for (how, told) in [
+            (RateLimitHeaders::Off, ""),
+            (
+                RateLimitHeaders::Draft6,
+                "ratelimit-limit: 100\nratelimit-policy: 100;w=60\nratelimit-remaining: 0\nratelimit-reset: 2\n",
+            ),
+            (
+                RateLimitHeaders::Draft7,
+                "ratelimit-policy: 100;w=60\nratelimit: limit=100, remaining=0, reset=2\n",
+            ),
+            (
+                RateLimitHeaders::Draft11,
+                "ratelimit-policy: \"orders\";q=100;w=60\nratelimit: \"orders\";r=0;t=2\n",
+            ),
+        ] {
+            let refusal = rate_limited(Some(Duration::from_millis(1001))).announce(how);
+            let expected = [
+                "429 Too Many Requests\ncache-control: no-store\ncontent-type: application/problem+json\n",
+                told,
+                "retry-after: 2\n\n",
+                r#"{"detail":"more than 100 requests in 60s","status":429,"#,
+                r#""title":"Request cannot be satisfied as assigned quota has been exceeded","#,
+                r#""type":"https://iana.org/assignments/http-problem-types#quota-exceeded","#,
+                r#""violated-policies":["orders"]}"#,
+            ];
+            assert_eq!(seen(refusal).await, expected.concat(), "{how:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_left_comes_back_no_later_than_the_caller_may() {
+        for (wait, seconds) in [
+            (Some(Duration::ZERO), 1),
+            (Some(Duration::from_millis(999)), 1),
+            (Some(Duration::from_millis(1001)), 2),
+            (None, 60),
+        ] {
+            let response = refused(rate_limited(wait).announce(RateLimitHeaders::Draft11), None);
+            let headers = response.headers();
+            assert_eq!(headers["ratelimit"], format!("\"orders\";r=0;t={seconds}"));
+            let retry_after = headers.get(RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
+            assert_eq!(retry_after, wait.map(|_| seconds.to_string()));
+        }
+    }
+
+    #[tokio::test]
+    async fn no_room_is_a_matter_of_capacity_and_an_open_circuit_is_not() {
+        let full = Reason::BulkheadFull { waited: Duration::ZERO };
+        for (reason, kind) in [
+            (full, "http-problem-types#temporary-reduced-capacity\"}"),
+            (Reason::TooManyKeys, "http-problem-types#temporary-reduced-capacity\"}"),
+            (Reason::CircuitOpen, "\"Service Unavailable\",\"type\":\"about:blank\"}"),
+        ] {
+            let refusal = Refusal::new("x", "orders".into(), reason).announce(RateLimitHeaders::Draft11);
+            let seen = seen(refusal).await;
+            assert!(seen.starts_with("503 "), "{seen}");
+            assert!(seen.ends_with(kind), "{seen}");
+            assert!(
+                !seen.contains("ratelimit"),
+                "only a rate limit has something left: {seen}"
+            );
+        }
+    }
 }

@@ -10,7 +10,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::config::CircuitBreakerConfig;
-use super::engine::{Engine, Role, Transition};
+use super::engine::{Engine, Gate, Role, Transition};
 use super::future::{Call, Observed, ResponseFuture};
 use super::layer::CircuitBreakerBuilder;
 use super::permit::{Exit, Permit};
@@ -19,17 +19,19 @@ use super::snapshot::Snapshot;
 use super::window::PlainWindow;
 use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
 use crate::base::inventory::{Describe, Entry};
-use crate::base::keyed::{Keyed, KeyedStore};
+use crate::base::keyed::{AtCapacity, Full, Kept, KeyedStore};
 use crate::base::outcome::{Classify, ErrorIsFailure, Outcome};
 use crate::base::ready;
 use crate::base::refusal::Refusal;
 use crate::base::sync::{Mutex, lock};
+use crate::base::ticks::Ticks;
 
 /// Stops calling those of many dependencies that fail: one circuit for each host, tenant or shard.
 ///
 /// A cheap handle, like a [`CircuitBreaker`](super::CircuitBreaker), with the same settings for every key. It keeps a
-/// bounded number of keys: about the half of its room that was used last stays, and a key that nobody uses is forgotten
-/// after one to two idle times, with its state. A key takes about 240 bytes, and two more for each call of a
+/// bounded number of keys: when there is room for no more, the half that was used least lately is forgotten (one whose
+/// circuit is open as if it were used later), and a key that nobody uses goes after one to two idle times, with its
+/// state. A key takes about 240 bytes, and two more for each call of a
 /// [count window](super::Window::Count).
 pub struct KeyedCircuitBreaker<K>(Arc<Shared<K>>);
 
@@ -37,7 +39,35 @@ struct Shared<K> {
     rules: Arc<Rules>,
     capacity: usize,
     idle: Duration,
-    circuits: KeyedStore<K, Circuit>,
+    circuits: KeyedStore<Slot<K>>,
+}
+
+/// A key's place in the store.
+struct Slot<K> {
+    circuit: Arc<KeyCircuit<K>>,
+    /// When it is idle.
+    until: Ticks,
+}
+
+impl<K: Key> Kept for Slot<K> {
+    type Key = K;
+
+    fn key(&self) -> &K {
+        &self.circuit.key
+    }
+
+    fn worth(&self, now: Ticks) -> u64 {
+        let idle_in = self.until.0.saturating_sub(now.0);
+        // What a closed circuit has seen can be seen again, at less cost than what made another one open.
+        let is_closed = lock(&self.circuit.circuit.cell).engine.gate() == Gate::Pass;
+        if is_closed { idle_in / 2 } else { idle_in }
+    }
+}
+
+/// A circuit, and the key that it is of.
+struct KeyCircuit<K> {
+    key: K,
+    circuit: Circuit,
 }
 
 /// The circuit of one key: no stripes, because keys already spread threads.
@@ -74,7 +104,7 @@ impl<K: Key> KeyedCircuitBreaker<K> {
             rules: Arc::new(rules),
             capacity,
             idle,
-            circuits: KeyedStore::new(capacity, idle),
+            circuits: KeyedStore::new(capacity, idle, AtCapacity::Forget),
         })))
     }
 
@@ -124,19 +154,19 @@ impl<K: Key> KeyedCircuitBreaker<K> {
     pub fn snapshot(&self, key: &K) -> Option<Snapshot> {
         let now = self.0.rules.clock.ticks();
         let config = self.0.rules.config();
-        let circuit = self.0.circuits.peek(key)?;
-        let mut cell = lock(&circuit.value.cell);
+        let keyed = self.circuit(key)?;
+        let mut cell = lock(&keyed.circuit.cell);
         let tally = cell.window.tally(now, config.window);
         Some(Snapshot::new(&cell.engine, tally, &config, now))
     }
 
     /// Closes the circuit of `key` and forgets all that it has seen, as if it were new.
     pub fn reset(&self, key: &K) {
-        if let Some(circuit) = self.0.circuits.peek(key) {
+        if let Some(keyed) = self.circuit(key) {
             let now = self.0.rules.clock.ticks();
             let config = self.0.rules.config();
-            let (transition, ()) = circuit.value.change(&config, |cell| (Some(cell.engine.reset(now)), ()));
-            circuit.announce(transition);
+            let (transition, ()) = keyed.circuit.change(&config, |cell| (Some(cell.engine.reset(now)), ()));
+            keyed.announce(transition);
         }
     }
 
@@ -161,29 +191,45 @@ impl<K: Key> KeyedCircuitBreaker<K> {
         shared.rules.reconfigure(change, forgotten)
     }
 
+    fn circuit(&self, key: &K) -> Option<Arc<KeyCircuit<K>>> {
+        self.0.circuits.peek(key, |slot| Arc::clone(&slot.circuit))
+    }
+
     pub(crate) fn enter(&self, key: K) -> Result<Permit, Refusal> {
         let shared = &self.0;
         let now = shared.rules.clock.ticks();
         let config = shared.rules.config();
-        let circuit = shared.circuits.get_or_insert(key, now, || Circuit {
-            rules: Arc::clone(&shared.rules),
-            cell: Mutex::new(Cell {
-                engine: Engine::default(),
-                window: PlainWindow::new(config.window),
-            }),
-        });
+        let make = |key| {
+            let circuit = Circuit {
+                rules: Arc::clone(&shared.rules),
+                cell: Mutex::new(Cell {
+                    engine: Engine::default(),
+                    window: PlainWindow::new(config.window),
+                }),
+            };
+            Slot {
+                circuit: Arc::new(KeyCircuit { key, circuit }),
+                until: now,
+            }
+        };
+        let used = |slot: &mut Slot<K>| {
+            slot.until = now.after(shared.idle);
+            Arc::clone(&slot.circuit)
+        };
+        let keyed = shared.circuits.with(key, now, make, used);
+        let keyed = keyed.map_err(|Full| shared.rules.no_room())?;
         let chance = shared.rules.chance();
-        let (transition, decided) = circuit.value.change(&config, |cell| {
+        let (transition, decided) = keyed.circuit.change(&config, |cell| {
             let (ticket, transition) = cell.engine.enter(now, &config, chance);
             let generation = cell.engine.generation();
             (transition, ticket.map_err(|until| (generation, until)))
         });
-        circuit.announce(transition);
+        keyed.announce(transition);
         let ticket = decided.or_else(|(generation, until)| {
             let refused = shared.rules.refuse(generation, until, now);
             refused.map_err(|open| shared.rules.refusal(open))
         })?;
-        Ok(Permit::keyed(circuit, shared.rules.begin(ticket)))
+        Ok(Permit::keyed(keyed, shared.rules.begin(ticket)))
     }
 }
 
@@ -210,23 +256,23 @@ impl Circuit {
     }
 }
 
-impl<K: Key> Keyed<K, Circuit> {
+impl<K: Key> KeyCircuit<K> {
     fn announce(&self, transition: Option<Transition>) {
         if transition.is_some() {
             // A key may come from outside: as much of it as a log line bears.
             let key: String = self.key.to_string().escape_debug().take(64).collect();
-            self.value.rules.announce(transition, Some(&key));
+            self.circuit.rules.announce(transition, Some(&key));
         }
     }
 }
 
-impl<K: Key> Exit for Keyed<K, Circuit> {
+impl<K: Key> Exit for KeyCircuit<K> {
     fn exit(&self, admission: &Admission, outcome: Outcome) {
         let ticket = admission.ticket;
         if matches!(ticket.role, Role::UNOBSERVED | Role::ENDED) {
             return;
         }
-        let rules = &self.value.rules;
+        let rules = &self.circuit.rules;
         let now = rules.clock.ticks();
         let ended = rules.judge(admission, outcome, || now);
         if ended.is_some() {
@@ -234,7 +280,7 @@ impl<K: Key> Exit for Keyed<K, Circuit> {
         }
         let config = rules.config();
         let chance = rules.chance();
-        let (transition, ()) = self.value.change(&config, |Cell { engine, window }| {
+        let (transition, ()) = self.circuit.change(&config, |Cell { engine, window }| {
             let transition = match (ticket.role.probe(), ended) {
                 (Some(_), _) => {
                     let healthy = ended.map(super::window::Ended::is_healthy);
@@ -255,7 +301,7 @@ impl<K: Key> Exit for Keyed<K, Circuit> {
     }
 
     fn rules(&self) -> &Rules {
-        &self.value.rules
+        &self.circuit.rules
     }
 }
 

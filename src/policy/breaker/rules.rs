@@ -15,7 +15,7 @@ use crate::base::inventory::Entry;
 use crate::base::live::{Live, Validate};
 use crate::base::outcome::Outcome;
 use crate::base::random::Random;
-use crate::base::refusal::Refusal;
+use crate::base::refusal::{Reason, Refusal};
 use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::sync::{Mutex, lock};
 use crate::base::ticks::{Ticks, nanos_of};
@@ -175,6 +175,12 @@ impl Rules {
     pub(super) fn refusal(&self, open: CircuitOpen) -> Refusal {
         self.count(Count::Refused);
         Refusal::new(KIND, self.name.clone(), open.into()).retry_in(open.retry_after)
+    }
+
+    /// Makes the refusal of a call whose key has no circuit and gets none, and counts it.
+    pub(super) fn no_room(&self) -> Refusal {
+        self.count(Count::Refused);
+        Refusal::new(KIND, self.name.clone(), Reason::TooManyKeys)
     }
 
     /// Puts changed settings in force, unless one is wrong or would need another window; `apply` does so elsewhere,

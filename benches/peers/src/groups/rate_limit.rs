@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use http::Request;
+use seaworthy::rate_limit::{self, AtCapacity, KeyedRateLimit};
 use tick::Clock;
 use tower::Layer as _;
 use tower::limit::RateLimit;
@@ -37,8 +38,28 @@ fn plenty() -> Quota {
     Quota::per_second(NonZeroU32::new(PLENTY).expect("it is plenty"))
 }
 
+/// Ours, which counts in nanoseconds, too.
+fn ours(quota: rate_limit::Quota) -> rate_limit::RateLimitBuilder {
+    rate_limit::RateLimit::builder("payments").quota(quota)
+}
+
+fn our_plenty() -> rate_limit::Quota {
+    rate_limit::Quota::per_second(PLENTY)
+}
+
+/// A check of ours before the call, as one of governor's.
+fn ours_direct(limit: &rate_limit::RateLimit, inner: Inner) -> Row {
+    let limit = limit.clone();
+    Row::new("seaworthy", "direct check", move || {
+        let limit = limit.clone();
+        move |n| limit.check(1).is_ok() && black_box(drive(inner.answer(n))).is_ok()
+    })
+}
+
 fn within_the_limit(inner: Inner) -> Comparison {
     let plentiful = PLENTY as usize;
+    let limit = ours(our_plenty()).build().expect("it is plenty");
+    let patient = ours(our_plenty()).wait(HOUR).build().expect("it is plenty");
     let resilience = |layer: tower_resilience_ratelimiter::RateLimiterConfigBuilder| {
         let layer = layer.name("payments").build();
         layer.expect("so many are allowed").layer(inner)
@@ -49,6 +70,9 @@ fn within_the_limit(inner: Inner) -> Comparison {
         outcome: inner.outcome(),
         bare: Row::service("std", "bare", inner),
         rows: vec![
+            Row::service("seaworthy", "layer", limit.layer().layer(inner)),
+            Row::service("seaworthy", "layer, one that may wait", patient.layer().layer(inner)),
+            ours_direct(&limit, inner),
             Row::new("tower", "layer, waits when used up", move || {
                 let mut service = RateLimit::new(inner, Rate::new(u64::MAX, Duration::from_secs(1)));
                 move |n| black_box(drive::call(&mut service, n)).is_ok()
@@ -81,6 +105,13 @@ fn direct(limiter: DefaultDirectRateLimiter, inner: Inner) -> Row {
 
 fn many_keys() -> Comparison {
     let inner = Inner::ReadyAtOnce;
+    let keyed: KeyedRateLimit<_> = ours(our_plenty())
+        .build_keyed(100_000, AtCapacity::Forget)
+        .expect("there is room");
+    let address = |request: &Request<Body>| {
+        let address = request.extensions().get::<ConnectInfo<SocketAddr>>();
+        address.map(|address| address.ip())
+    };
     let limiter = Arc::new(RateLimiter::keyed(plenty()));
     let config = GovernorConfigBuilder::default()
         .per_nanosecond(1)
@@ -93,6 +124,19 @@ fn many_keys() -> Comparison {
         outcome: Outcome::Success,
         bare: Row::http_service("std", "bare", inner, from_one_of_many),
         rows: vec![
+            Row::http_service(
+                "seaworthy",
+                "layer",
+                keyed.layer(address).layer(inner),
+                from_one_of_many,
+            ),
+            Row::new("seaworthy", "direct check", move || {
+                let (limit, mut inner) = (keyed.clone(), inner);
+                move |n| {
+                    let request = from_one_of_many(n);
+                    limit.check(address(&request), 1).is_ok() && black_box(drive::call(&mut inner, request)).is_ok()
+                }
+            }),
             Row::http_service(
                 "tower_governor",
                 "layer",
@@ -133,6 +177,8 @@ fn used_up() -> Comparison {
         .build();
     let mut resilience = resilience.expect("one is allowed").layer(inner);
     assert!(drive::call(&mut resilience, 0).is_ok(), "the first call of the hour");
+    let limit = ours(rate_limit::Quota::per_hour(1)).build().expect("one is allowed");
+    limit.check(1).expect("the first call of the hour");
     let hourly = Quota::with_period(HOUR).expect("an hour is not zero");
     let limiter = RateLimiter::direct(hourly);
     assert!(limiter.check().is_ok(), "the first call of the hour");
@@ -142,6 +188,8 @@ fn used_up() -> Comparison {
         outcome: Outcome::Refusal,
         bare: Row::service("std", "bare", inner),
         rows: vec![
+            Row::service("seaworthy", "layer", limit.layer().layer(inner)),
+            ours_direct(&limit, inner),
             Row::service("tower-resilience-ratelimiter", "layer, fixed window", resilience),
             direct(limiter, inner),
         ],

@@ -1,0 +1,212 @@
+//! What one limit has given, and who waits for more.
+
+use std::num::NonZeroU32;
+use std::task::Waker;
+
+use super::engine::Arrival;
+use super::line::{Desk, Entry, Line, Standing};
+use super::quota::Terms;
+use super::rules::Rules;
+use crate::base::keyed::IN_USE;
+use crate::base::sync::atomic::{AtomicU64, Ordering};
+use crate::base::sync::{Mutex, lock};
+use crate::base::ticks::Ticks;
+
+/// Counts from many threads at once, without a lock while nobody waits.
+#[derive(Debug, Default)]
+pub(super) struct Meter {
+    /// The next [`Arrival`]; with [`BUSY`], only whoever holds the line changes it.
+    arrival: AtomicU64,
+    line: Mutex<Line>,
+}
+
+const BUSY: u64 = 1 << 63;
+
+impl Meter {
+    /// Admits a request, or puts it in line if its turn comes in time.
+    #[inline]
+    pub(super) fn enter(&self, rules: &Rules, weight: NonZeroU32, now: Ticks, patient: bool) -> Entry {
+        let mut was = self.arrival.load(Ordering::Acquire);
+        while was & BUSY == 0 {
+            match Arrival(Ticks(was)).spend(weight, rules.terms(), now) {
+                Ok(spent) => match self.replace(was, spent) {
+                    Ok(_) => return Entry::Admitted(spent),
+                    Err(is) => was = is,
+                },
+                Err(denied) if !patient || rules.patience(now).is_none() => return Entry::Denied(denied),
+                Err(_) => break,
+            }
+        }
+        self.enter_line(rules, weight, now, patient)
+    }
+
+    #[inline]
+    fn replace(&self, was: u64, arrival: Arrival) -> Result<u64, u64> {
+        let is = arrival.0.0;
+        self.arrival
+            .compare_exchange_weak(was, is, Ordering::AcqRel, Ordering::Acquire)
+    }
+
+    #[cold]
+    fn enter_line(&self, rules: &Rules, weight: NonZeroU32, now: Ticks, patient: bool) -> Entry {
+        let end = end_of_patience(rules, now, patient);
+        self.alone(rules, now, |desk, wake| desk.enter(weight, end, wake))
+    }
+
+    /// Says what has become of somebody who waits.
+    pub(super) fn standing(&self, rules: &Rules, ticket: u64, now: Ticks, waker: &Waker) -> Standing {
+        self.alone(rules, now, |desk, wake| desk.standing(ticket, waker, wake))
+    }
+
+    /// Lets somebody go who does not want to wait any longer; returns whether it still waited.
+    pub(super) fn leave(&self, rules: &Rules, ticket: u64, now: Ticks) -> bool {
+        self.alone(rules, now, |desk, wake| desk.leave(ticket, wake))
+    }
+
+    /// Counts by other terms from now on, which `put_in_force` puts in force: what has been spent stays spent.
+    pub(super) fn retune(&self, rules: &Rules, now: Ticks, put_in_force: &dyn Fn()) {
+        self.alone(rules, now, |desk, wake| {
+            put_in_force();
+            let (old, new) = (desk.terms.interval, rules.terms().interval);
+            *desk.arrival = desk.arrival.at_interval(old, new, now);
+            wake.extend(desk.line.first());
+        });
+    }
+
+    /// Returns what is left, and how many wait.
+    pub(super) fn look(&self) -> (Arrival, usize) {
+        let line = lock(&self.line);
+        let arrival = self.arrival.load(Ordering::Acquire) & !BUSY;
+        (Arrival(Ticks(arrival)), line.len())
+    }
+
+    /// Does something while nobody else changes anything.
+    fn alone<T>(&self, rules: &Rules, now: Ticks, work: impl FnOnce(&mut Desk<'_>, &mut Vec<Waker>) -> T) -> T {
+        let mut wake = Vec::new();
+        let mut line = lock(&self.line);
+        let mut arrival = Arrival(Ticks(self.arrival.fetch_or(BUSY, Ordering::AcqRel) & !BUSY));
+        let mut desk = Desk {
+            line: &mut line,
+            arrival: &mut arrival,
+            terms: rules.terms(),
+            now,
+            tickets: &rules.tickets,
+        };
+        let done = work(&mut desk, &mut wake);
+        let busy = if line.is_empty() { 0 } else { BUSY };
+        self.arrival.store(arrival.0.0 | busy, Ordering::Release);
+        drop(line);
+        wake.into_iter().for_each(Waker::wake);
+        done
+    }
+}
+
+/// Returns until when a request may wait; the beginning of time if not at all.
+fn end_of_patience(rules: &Rules, now: Ticks, patient: bool) -> Ticks {
+    let end = if patient { rules.patience(now) } else { None };
+    end.unwrap_or_default()
+}
+
+/// Counts for one of many keys, under its shard's lock.
+#[derive(Debug)]
+pub(super) struct KeyMeter {
+    arrival: Arrival,
+    /// At which interval that is counted: it may have changed since.
+    interval: u64,
+    /// Few keys have anybody who waits.
+    line: Option<Box<Line>>,
+}
+
+impl KeyMeter {
+    pub(super) fn new(interval: u64) -> Self {
+        let arrival = Arrival::default();
+        Self {
+            arrival,
+            interval,
+            line: None,
+        }
+    }
+
+    /// As [`Meter::enter`].
+    #[inline]
+    pub(super) fn enter(
+        &mut self,
+        rules: &Rules,
+        weight: NonZeroU32,
+        now: Ticks,
+        patient: bool,
+        wake: &mut Vec<Waker>,
+    ) -> Entry {
+        if self.line.is_none() {
+            let terms = self.retune(rules, now);
+            let denied = match self.arrival.spend(weight, terms, now) {
+                Ok(spent) => {
+                    self.arrival = spent;
+                    return Entry::Admitted(spent);
+                }
+                Err(denied) => denied,
+            };
+            if !patient || rules.patience(now).is_none() {
+                return Entry::Denied(denied);
+            }
+        }
+        let end = end_of_patience(rules, now, patient);
+        self.alone(rules, now, |desk| desk.enter(weight, end, wake))
+    }
+
+    pub(super) fn standing(
+        &mut self,
+        rules: &Rules,
+        ticket: u64,
+        now: Ticks,
+        waker: &Waker,
+        wake: &mut Vec<Waker>,
+    ) -> Standing {
+        self.alone(rules, now, |desk| desk.standing(ticket, waker, wake))
+    }
+
+    pub(super) fn leave(&mut self, rules: &Rules, ticket: u64, now: Ticks, wake: &mut Vec<Waker>) -> bool {
+        self.alone(rules, now, |desk| desk.leave(ticket, wake))
+    }
+
+    /// Returns what is left, and how many wait.
+    pub(super) fn look(&self, rules: &Rules, now: Ticks) -> (Arrival, usize) {
+        let arrival = self.arrival.at_interval(self.interval, rules.terms().interval, now);
+        (arrival, self.line.as_ref().map_or(0, |line| line.len()))
+    }
+
+    /// Returns how long until this is like one of a new key, in nanoseconds; [`IN_USE`] if somebody waits.
+    pub(super) fn worth(&self, now: Ticks) -> u64 {
+        let ahead = self.arrival.0.0.saturating_sub(now.0);
+        if self.line.is_none() { ahead } else { IN_USE }
+    }
+
+    /// Returns whom to wake when the turn of the first has changed.
+    pub(super) fn first(&self) -> Option<Waker> {
+        self.line.as_ref()?.first()
+    }
+
+    fn retune(&mut self, rules: &Rules, now: Ticks) -> Terms {
+        let terms = rules.terms();
+        if terms.interval != self.interval {
+            self.arrival = self.arrival.at_interval(self.interval, terms.interval, now);
+            self.interval = terms.interval;
+        }
+        terms
+    }
+
+    fn alone<T>(&mut self, rules: &Rules, now: Ticks, work: impl FnOnce(&mut Desk<'_>) -> T) -> T {
+        let terms = self.retune(rules, now);
+        let mut line = self.line.take().unwrap_or_default();
+        let mut desk = Desk {
+            line: &mut line,
+            arrival: &mut self.arrival,
+            terms,
+            now,
+            tickets: &rules.tickets,
+        };
+        let done = work(&mut desk);
+        self.line = (!line.is_empty()).then_some(line);
+        done
+    }
+}
