@@ -115,6 +115,11 @@ impl<T> Striped<T> {
         }))
     }
 
+    /// Returns whether anybody has a lane.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.0.lanes.iter().any(|lane| Arc::strong_count(&lane.0) > 1)
+    }
+
     /// Returns the lane of this thread.
     #[inline]
     pub(crate) fn lane(&self) -> Lane<T> {

@@ -16,19 +16,32 @@ use crate::base::stripe::Lane;
 pub struct Acquire {
     lane: Option<Lane<Room>>,
     wait: Option<Box<Wait>>,
+    refused: Option<Box<Refusal>>,
 }
 
 impl Acquire {
     #[inline]
     pub(super) fn new(lane: Lane<Room>) -> Self {
-        let (lane, wait) = (Some(lane), None);
-        Self { lane, wait }
+        let lane = Some(lane);
+        let (wait, refused) = (None, None);
+        Self { lane, wait, refused }
+    }
+
+    /// Is refused without having asked.
+    #[cold]
+    pub(super) fn refused(refusal: Refusal) -> Self {
+        Self {
+            lane: None,
+            wait: None,
+            refused: Some(Box::new(refusal)),
+        }
     }
 
     /// Takes over a wait that has begun.
     pub(super) fn waiting(lane: Lane<Room>, wait: Box<Wait>) -> Self {
-        let (lane, wait) = (Some(lane), Some(wait));
-        Self { lane, wait }
+        let mut acquire = Self::new(lane);
+        acquire.wait = Some(wait);
+        acquire
     }
 
     /// Waits for the place of one call.
@@ -37,7 +50,10 @@ impl Acquire {
         match self.lane.take() {
             Some(lane) if self.wait.is_none() && lane.enter() => Poll::Ready(Ok(Seat::new(lane).begin())),
             Some(lane) => self.wait(lane, cx),
-            None => Poll::Pending,
+            None => match self.refused.take() {
+                Some(refusal) => Poll::Ready(Err(*refusal)),
+                None => Poll::Pending,
+            },
         }
     }
 
@@ -168,10 +184,10 @@ pin_project! {
 
 impl<F, Fut> Call<F, Fut> {
     #[inline]
-    pub(super) fn new(lane: Lane<Room>, operation: F) -> Self {
+    pub(super) fn new(acquire: Acquire, operation: F) -> Self {
         Self {
             operation: Some(operation),
-            acquire: Acquire::new(lane),
+            acquire,
             future: None,
             seat: Seat::default(),
         }

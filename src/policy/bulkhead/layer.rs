@@ -7,6 +7,7 @@ use tower_layer::Layer;
 use super::config::BulkheadConfig;
 use super::engine::{Granted, Places};
 use super::future::{Acquire, Call};
+use super::keyed::{Key, KeyedBulkhead};
 use super::permit::Room;
 use super::rules::Rules;
 use super::service::BulkheadService;
@@ -75,7 +76,7 @@ impl Bulkhead {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        Call::new(self.lane(), operation)
+        Call::new(self.acquire(), operation)
     }
 
     /// Waits for a place, and gives it to you for as long as you keep the [`Permit`](super::Permit).
@@ -184,6 +185,16 @@ impl BulkheadBuilder {
     pub fn events(mut self, sink: impl EventSink) -> Self {
         self.events = Events::new(sink);
         self
+    }
+
+    /// Makes a handle with places of their own for each key instead, for at most `capacity` keys at once, from 2 to
+    /// 1,000,000.
+    ///
+    /// # Errors
+    ///
+    /// Every setting that is out of its range.
+    pub fn build_keyed<K: Key>(self, capacity: usize) -> Result<KeyedBulkhead<K>, InvalidSettings> {
+        KeyedBulkhead::new(self.name, self.config, self.events, capacity)
     }
 
     /// Makes the handle.

@@ -38,7 +38,9 @@
 //! `http`) when the response's body has.
 //!
 //! Partitions are declared by name, each with settings of its own, and share nothing. A name that was not declared goes
-//! to the partition that was declared last.
+//! to the partition that was declared last. [`KeyedBulkhead`] gives each of many keys, such as tenants, places of its own,
+//! all with the same settings. It keeps a bounded number of keys, never forgets one that is in use, and refuses a new one
+//! for which no idle one can go ([`Reason::TooManyKeys`](crate::Reason::TooManyKeys)).
 //!
 //! # Defaults
 //!
@@ -75,6 +77,7 @@ mod config;
 mod engine;
 mod error;
 mod future;
+mod keyed;
 mod layer;
 #[cfg(all(test, seaworthy_loom))]
 mod models;
@@ -91,6 +94,7 @@ mod wait;
 pub use config::BulkheadConfig;
 pub use error::BulkheadFull;
 pub use future::{Acquire, Call, ResponseFuture};
+pub use keyed::{Key, KeyedBulkhead, KeyedBulkheadLayer, KeyedBulkheadService};
 pub use layer::{Bulkhead, BulkheadBuilder, BulkheadLayer};
 pub use partition::{
     PartitionedBulkhead, PartitionedBulkheadBuilder, PartitionedBulkheadLayer, PartitionedBulkheadService,
