@@ -99,6 +99,22 @@ fn a_refusal_is_a_problem_of_status_503() {
 }
 
 #[test]
+fn a_key_keeps_its_place_until_the_body_has_ended() {
+    let tenants = Bulkhead::builder("tenants")
+        .concurrent(1)
+        .queue(0)
+        .build_keyed(10)
+        .unwrap();
+    let inner = service_fn(|_: Request<Body>| ready(Ok::<_, Infallible>(Response::new(script([Step::Hang])))));
+    let of_path = |request: &Request<Body>| request.uri().path().to_owned();
+    let service = tenants.http_layer(of_path).layer(inner);
+    let body = now(service.clone().oneshot(request())).unwrap();
+    assert!(now(service.clone().oneshot(request())).is_err());
+    drop(body);
+    assert!(now(service.oneshot(request())).is_ok());
+}
+
+#[test]
 fn a_partition_keeps_its_place_until_the_body_has_ended() {
     let bulkhead = PartitionedBulkhead::builder("inbound")
         .partition("orders", |config| (config.concurrent, config.queue) = (1, 0))

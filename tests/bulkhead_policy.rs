@@ -13,7 +13,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use policy_harness::{Inner, Made, Rig};
-use seaworthy::bulkhead::{Bulkhead, BulkheadService, PartitionedBulkhead, PartitionedBulkheadService, Permit};
+use seaworthy::bulkhead::{
+    Bulkhead, BulkheadService, KeyedBulkhead, KeyedBulkheadService, PartitionedBulkhead, PartitionedBulkheadService,
+    Permit,
+};
 use seaworthy::deadline::Deadline;
 use seaworthy::events::{Change, Event};
 use seaworthy::inventory::{Describe, Inventory};
@@ -687,4 +690,97 @@ async fn a_wait_that_is_dropped_after_any_poll_leaves_nothing_behind() {
             assert_eq!(load(&bulkhead), (1, 0), "dropped after {times} polls");
         }
     }
+}
+
+fn tenants(capacity: usize) -> KeyedBulkhead<u32> {
+    let builder = Bulkhead::builder("tenants").concurrent(1).queue(1).wait(WAIT);
+    builder.build_keyed(capacity).unwrap()
+}
+
+/// Takes a place of a key that has one free.
+fn hold_of(bulkhead: &KeyedBulkhead<u32>, key: u32) -> Result<Permit, Refusal> {
+    match pin!(bulkhead.acquire(key)).poll(&mut cx()) {
+        Poll::Ready(end) => end,
+        Poll::Pending => panic!("no place is free"),
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_full_does_not_touch_another() {
+    let bulkhead = tenants(10);
+    let service = bulkhead
+        .layer(|key: &u32| *key)
+        .layer(service_fn(|key: u32| ready(Ok::<_, Infallible>(key))));
+    let held = hold_of(&bulkhead, 7).unwrap();
+    assert_eq!(service.clone().oneshot(8).await.unwrap(), 8);
+    let mut waiting = Box::pin(service.clone().oneshot(7));
+    assert!(waiting.as_mut().poll(&mut cx()).is_pending());
+    let snapshot = bulkhead.snapshot(&7).unwrap();
+    assert_eq!((snapshot.in_flight, snapshot.queued), (1, 1));
+    assert_eq!(reason(&service.clone().oneshot(7).await.unwrap_err()), FULL);
+    drop(held);
+    assert_eq!(waiting.await.unwrap(), 7);
+    assert_eq!(bulkhead.call(7, || ready(Ok::<_, Infallible>(1))).await.unwrap(), 1);
+    assert_eq!(counter(&bulkhead, "calls"), 4);
+}
+
+#[test]
+fn a_key_in_use_is_never_forgotten_and_a_new_one_without_room_is_refused() {
+    let bulkhead = tenants(4);
+    for key in 0..1000 {
+        drop(hold_of(&bulkhead, key).unwrap());
+        assert!(bulkhead.keys() <= 4, "{} keys", bulkhead.keys());
+    }
+    let _held: Vec<_> = (0..4).map(|key| hold_of(&bulkhead, key).unwrap()).collect();
+    for key in 4..1000 {
+        assert_eq!(hold_of(&bulkhead, key).unwrap_err().reason(), Reason::TooManyKeys);
+    }
+    for key in 0..4 {
+        assert_eq!(bulkhead.snapshot(&key).unwrap().in_flight, 1, "{key} was forgotten");
+    }
+    assert_eq!(counter(&bulkhead, "refused"), 996);
+    let wrong = Bulkhead::builder("tenants")
+        .build_keyed::<u32>(1)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        wrong,
+        "`bulkhead.tenants.capacity` is 1; it must be from 2 to 1000000 keys"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_reaches_the_keys_that_are_there_and_those_to_come() {
+    let bulkhead = tenants(10);
+    let _held = hold_of(&bulkhead, 7).unwrap();
+    let mut waiting = Box::pin(bulkhead.acquire(7));
+    assert!(waiting.as_mut().poll(&mut cx()).is_pending());
+    assert_eq!(bulkhead.describe().state, "full");
+    bulkhead.reconfigure(|config| config.concurrent = 2).unwrap();
+    let _second = waiting.await.unwrap();
+    let _others = [hold_of(&bulkhead, 8).unwrap(), hold_of(&bulkhead, 8).unwrap()];
+    assert_eq!(bulkhead.snapshot(&8).unwrap().in_flight, 2);
+}
+
+struct OfAKey(KeyedBulkhead<u32>);
+
+impl Rig for OfAKey {
+    type Service = KeyedBulkheadService<Inner, u32, fn(&()) -> u32>;
+
+    fn service(&self, inner: Inner) -> Self::Service {
+        let key: fn(&()) -> u32 = |()| 7;
+        self.0.layer(key).layer(inner)
+    }
+
+    fn holds_nothing(&self, _: Made, what: &str) {
+        let in_flight = self.0.snapshot(&7).map_or(0, |snapshot| snapshot.in_flight);
+        assert_eq!(in_flight, 0, "{what}: a place is held");
+        let others = (0..2).map(|key| hold_of(&self.0, key));
+        assert!(others.collect::<Result<Vec<_>, _>>().is_ok(), "{what}: the key is held");
+    }
+}
+
+#[test]
+fn whatever_interrupts_a_call_of_a_key_its_place_and_its_key_come_free() {
+    policy_harness::interrupt(|| OfAKey(tenants(2)));
 }

@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::body::{Body, End, Rider};
 use crate::base::error::BoxError;
 use crate::base::refusal::Refusal;
-use crate::policy::bulkhead::{Bulkhead, Door, Held, PartitionedBulkhead, Placed, Seat};
+use crate::policy::bulkhead::{Bulkhead, Door, Held, Key, KeyedBulkhead, PartitionedBulkhead, Placed, Seat};
 
 impl Bulkhead {
     /// Makes the layer for HTTP services: a call keeps its place until its response's body has ended or is dropped.
@@ -30,6 +30,14 @@ impl PartitionedBulkhead {
     pub fn http_layer<F>(&self, partition: F) -> HttpPartitionedBulkheadLayer<F> {
         let bulkhead = self.clone();
         HttpPartitionedBulkheadLayer { bulkhead, partition }
+    }
+}
+
+impl<K: Key> KeyedBulkhead<K> {
+    /// Makes the layer for HTTP services; `key` says whose a request is. As [`Bulkhead::http_layer`].
+    pub fn http_layer<F>(&self, key: F) -> HttpKeyedBulkheadLayer<K, F> {
+        let bulkhead = self.clone();
+        HttpKeyedBulkheadLayer { bulkhead, key }
     }
 }
 
@@ -121,6 +129,74 @@ where
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let partition = (self.partition)(&request);
         let held = self.bulkhead.enter(partition.as_ref(), &mut self.inner, request);
+        HttpBulkheadFuture { held }
+    }
+}
+
+/// Puts every exchange of an HTTP service into the places of its key, the response's body included.
+#[derive(Debug)]
+pub struct HttpKeyedBulkheadLayer<K, F> {
+    bulkhead: KeyedBulkhead<K>,
+    key: F,
+}
+
+impl<K, F: Clone> Clone for HttpKeyedBulkheadLayer<K, F> {
+    fn clone(&self) -> Self {
+        Self {
+            bulkhead: self.bulkhead.clone(),
+            key: self.key.clone(),
+        }
+    }
+}
+
+impl<S, K, F: Clone> Layer<S> for HttpKeyedBulkheadLayer<K, F> {
+    type Service = HttpKeyedBulkheadService<S, K, F>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        HttpKeyedBulkheadService {
+            inner,
+            bulkhead: self.bulkhead.clone(),
+            key: self.key.clone(),
+        }
+    }
+}
+
+/// The tower shell of an [`HttpKeyedBulkheadLayer`]; always ready, because only a request tells its key.
+#[derive(Debug)]
+pub struct HttpKeyedBulkheadService<S, K, F> {
+    inner: S,
+    bulkhead: KeyedBulkhead<K>,
+    key: F,
+}
+
+impl<S: Clone, K, F: Clone> Clone for HttpKeyedBulkheadService<S, K, F> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            bulkhead: self.bulkhead.clone(),
+            key: self.key.clone(),
+        }
+    }
+}
+
+impl<S, K, F, ReqB, ResB> Service<Request<ReqB>> for HttpKeyedBulkheadService<S, K, F>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>, Error: Into<BoxError>> + Clone,
+    ResB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    K: Key,
+    F: Fn(&Request<ReqB>) -> K,
+{
+    type Response = Response<Body>;
+    type Error = BoxError;
+    type Future = HttpBulkheadFuture<Placed<S, Request<ReqB>>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+        let key = (self.key)(&request);
+        let held = self.bulkhead.enter(key, &mut self.inner, request);
         HttpBulkheadFuture { held }
     }
 }

@@ -40,8 +40,8 @@ pub use breaker::{
 };
 #[cfg(feature = "bulkhead")]
 pub use bulkhead::{
-    HttpBulkheadFuture, HttpBulkheadLayer, HttpBulkheadService, HttpPartitionedBulkheadLayer,
-    HttpPartitionedBulkheadService,
+    HttpBulkheadFuture, HttpBulkheadLayer, HttpBulkheadService, HttpKeyedBulkheadLayer, HttpKeyedBulkheadService,
+    HttpPartitionedBulkheadLayer, HttpPartitionedBulkheadService,
 };
 pub use by_status::ByStatus;
 pub use client_ip::{ClientIp, ClientKey};
