@@ -12,6 +12,7 @@ use tower_service::Service;
 
 use super::body::{Body, End, Rider};
 use crate::base::error::BoxError;
+use crate::base::key::KeyExtractor;
 use crate::base::refusal::Refusal;
 use crate::policy::bulkhead::{Bulkhead, Door, Held, Key, KeyedBulkhead, PartitionedBulkhead, Placed, Seat};
 
@@ -34,7 +35,8 @@ impl PartitionedBulkhead {
 }
 
 impl<K: Key> KeyedBulkhead<K> {
-    /// Makes the layer for HTTP services; `key` says whose a request is. As [`Bulkhead::http_layer`].
+    /// Makes the layer for HTTP services; `key` says whose a request is, such as
+    /// [`ClientIp`](crate::web::ClientIp). As [`Bulkhead::http_layer`].
     pub fn http_layer<F>(&self, key: F) -> HttpKeyedBulkheadLayer<K, F> {
         let bulkhead = self.clone();
         HttpKeyedBulkheadLayer { bulkhead, key }
@@ -184,7 +186,7 @@ where
     S: Service<Request<ReqB>, Response = Response<ResB>, Error: Into<BoxError>> + Clone,
     ResB: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     K: Key,
-    F: Fn(&Request<ReqB>) -> K,
+    F: KeyExtractor<Request<ReqB>, Key = K>,
 {
     type Response = Response<Body>;
     type Error = BoxError;
@@ -195,7 +197,7 @@ where
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let key = (self.key)(&request);
+        let key = self.key.extract(&request);
         let held = self.bulkhead.enter(key, &mut self.inner, request);
         HttpBulkheadFuture { held }
     }

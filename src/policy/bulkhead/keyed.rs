@@ -21,6 +21,7 @@ use crate::base::clock::Clock;
 use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
 use crate::base::events::Events;
 use crate::base::inventory::{Describe, Entry};
+use crate::base::key::KeyExtractor;
 use crate::base::keyed::{AtCapacity, Full, IN_USE, Kept, KeyedStore};
 use crate::base::refusal::{Reason, Refusal};
 use crate::base::stripe::{Lane, Striped};
@@ -74,9 +75,9 @@ impl<K: Key> Kept for Slot<K> {
 }
 
 /// What can be a key: anything that tells itself from others.
-pub trait Key: Hash + Eq + Send + Sync + 'static {}
+pub trait Key: Hash + Eq + Clone + Send + Sync + 'static {}
 
-impl<K: Hash + Eq + Send + Sync + 'static> Key for K {}
+impl<K: Hash + Eq + Clone + Send + Sync + 'static> Key for K {}
 
 /// How often keys that nobody uses are looked for, if nobody needs their room before.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -101,7 +102,8 @@ impl<K: Key> KeyedBulkhead<K> {
         })))
     }
 
-    /// Makes the layer for any [`tower_service::Service`] that is `Clone`; `key` says whose a request is.
+    /// Makes the layer for any [`tower_service::Service`] that is `Clone`; `key` says whose a request is, such as a closure
+    /// from a request to its key.
     pub fn layer<F>(&self, key: F) -> KeyedBulkheadLayer<K, F> {
         let bulkhead = self.clone();
         KeyedBulkheadLayer { bulkhead, key }
@@ -209,7 +211,7 @@ impl<K: Key> Describe for KeyedBulkhead<K> {
             is_full |= taken >= slot.room.rules.config().concurrent as usize;
         });
         let entry = self.0.rules.describe(if is_full { "full" } else { "open" });
-        entry.setting("capacity", self.0.capacity)
+        entry.setting("capacity", self.0.capacity).setting("keys", self.keys())
     }
 }
 
@@ -288,7 +290,7 @@ impl<S, K, F, Req> Service<Req> for KeyedBulkheadService<S, K, F>
 where
     S: Service<Req, Error: Into<BoxError>> + Clone,
     K: Key,
-    F: Fn(&Req) -> K,
+    F: KeyExtractor<Req, Key = K>,
 {
     type Response = S::Response;
     type Error = BoxError;
@@ -299,7 +301,7 @@ where
     }
 
     fn call(&mut self, request: Req) -> Self::Future {
-        let key = (self.key)(&request);
+        let key = self.key.extract(&request);
         ResponseFuture::new(self.bulkhead.enter(key, &mut self.inner, request))
     }
 }
