@@ -91,7 +91,8 @@ fn is_ready<S: Service<(), Error = BoxError>>(service: &mut S) -> bool {
 fn a_limit_holds_across_clones_and_layers_of_one_handle() {
     let bulkhead = bulkhead(2, 1);
     let mut one = bulkhead.layer().layer(hanging());
-    let mut other = bulkhead.clone().layer().layer(hanging());
+    let handle = bulkhead.clone();
+    let mut other = handle.layer().layer(hanging());
     let mut clone = one.clone();
     assert!(is_ready(&mut one) && is_ready(&mut other));
     let _calls = (one.call(()), other.call(()));
@@ -148,14 +149,15 @@ async fn a_limit_holds_across_tasks_and_threads() {
 #[test]
 fn a_readied_clone_that_is_dropped_gives_its_place_back() {
     let bulkhead = bulkhead(1, 0);
-    let service = bulkhead.layer().layer(hanging());
+    let mut service = bulkhead.layer().layer(hanging());
+    assert!(is_ready(&mut service));
+    assert_eq!(load(&bulkhead), (1, 0));
     let mut clone = service.clone();
     assert!(is_ready(&mut clone));
-    assert_eq!(load(&bulkhead), (1, 0));
-    let of_a_readied = clone.clone();
-    drop(of_a_readied);
-    assert_eq!(load(&bulkhead), (1, 0), "a clone of it has a place of its own");
-    drop(clone);
+    assert_eq!(load(&bulkhead), (1, 0), "a clone has its place");
+    let refused = pin!(clone.call(())).poll(&mut cx());
+    assert!(matches!(refused, Poll::Ready(Err(_))), "a clone has its place");
+    drop(service);
     assert_eq!(load(&bulkhead), (0, 0));
     assert_eq!(counter(&bulkhead, "cancelled"), 1);
 }
@@ -344,7 +346,7 @@ async fn nobody_begins_after_the_deadline_though_a_place_is_there() {
     assert_eq!((began.load(Ordering::SeqCst), load(&bulkhead)), (0, (0, 0)));
 
     // Nor does one that was ready in time and is called too late.
-    let mut service = bulkhead.layer().layer(hanging());
+    let mut service = bulkhead.layer().layer(CountsAsks(Arc::default()));
     assert!(is_ready(&mut service));
     let deadline = Deadline::after(WAIT);
     tokio::time::advance(WAIT * 2).await;
@@ -679,7 +681,7 @@ async fn a_wait_that_is_dropped_after_any_poll_leaves_nothing_behind() {
     for (times, comes_free) in (0..4).flat_map(|times| [(times, false), (times, true)]) {
         let bulkhead = bulkhead(1, 1);
         let held = hold(&bulkhead);
-        let mut call = Box::pin(bulkhead.call(|| pending::<Result<(), io::Error>>()));
+        let mut call = Box::pin(bulkhead.call(pending::<Result<(), io::Error>>));
         let _ = call.as_mut().poll(&mut cx());
         if comes_free {
             drop(held);

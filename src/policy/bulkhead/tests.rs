@@ -161,30 +161,32 @@ fn a_waker_that_gives_a_place_back_when_it_is_dropped_finds_no_lock_held() {
 }
 
 #[test]
-fn places_that_threads_take_and_give_back_on_other_stripes_all_come_back() {
-    let places = Places::new(3, 2, 4);
-    let taken = std::sync::atomic::AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for thread in 0..4 {
-            let (places, taken) = (&places, &taken);
-            scope.spawn(move || {
-                for round in 0..20_000 {
-                    match take(places, thread) {
-                        Answer::Place => {
-                            assert!(taken.fetch_add(1, Ordering::SeqCst) < 3, "more than there are");
-                            taken.fetch_sub(1, Ordering::SeqCst);
-                            places.release((thread + round) % 4);
-                        }
-                        Answer::Queued(ticket) => places.leave(ticket, thread),
-                        Answer::Full => {}
+fn places_that_threads_take_and_give_back_on_any_stripe_all_come_back() {
+    for stripes in [1, 2, 4] {
+        let places = Places::new(3, 2, stripes);
+        let taken = std::sync::atomic::AtomicUsize::new(0);
+        let work = &|thread: usize| {
+            for round in 0..20_000 {
+                match take(&places, thread % stripes) {
+                    Answer::Place => {
+                        assert!(taken.fetch_add(1, Ordering::SeqCst) < 3, "more than there are");
+                        taken.fetch_sub(1, Ordering::SeqCst);
+                        places.release((thread + round) % stripes);
                     }
+                    Answer::Queued(ticket) => places.leave(ticket, thread % stripes),
+                    Answer::Full => {}
                 }
-            });
-        }
-    });
-    assert_eq!(places.look(), (0, 0));
-    assert!((0..3).all(|_| take(&places, 0) == Answer::Place));
-    assert_ne!(take(&places, 0), Answer::Place);
+            }
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..4 {
+                scope.spawn(move || work(thread));
+            }
+        });
+        assert_eq!(places.look(), (0, 0));
+        assert!((0..3).all(|_| take(&places, 0) == Answer::Place));
+        assert_ne!(take(&places, 0), Answer::Place);
+    }
 }
 
 #[test]
