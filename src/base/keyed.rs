@@ -216,7 +216,7 @@ impl<V: Kept> Shard<V> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(seaworthy_loom)))]
 mod tests {
     use super::*;
 

@@ -10,6 +10,8 @@ mod layer;
 mod limit;
 mod line;
 mod meter;
+#[cfg(all(test, seaworthy_loom))]
+mod models;
 mod quota;
 mod rules;
 mod service;
