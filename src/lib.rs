@@ -38,6 +38,7 @@
 //! | [`timeout`] | `timeout` (default) | ends calls that take too long |
 //! | [`retry`] | `retry` (default) | tries again what failed, within a budget and a deadline |
 //! | [`breaker`] | `breaker` (default) | stops calling a dependency that fails |
+//! | [`bulkhead`] | `bulkhead` (default) | caps how many calls are under way at once; partitions and keys with places of their own |
 //! | [`hedge`] | `hedge` (default) | asks a second time when the answer is late, and takes the first that comes |
 //! | [`health`] | `health` | startup, readiness, liveness; dependency checks and heartbeats |
 //! | [`shutdown`] | `shutdown` | takes a service out of traffic without dropping what it has begun |
@@ -99,6 +100,8 @@ pub use base::{attempt, budget, replay};
 pub use base::{clock, deadline, events, inventory, outcome, request};
 #[cfg(feature = "breaker")]
 pub use policy::breaker;
+#[cfg(feature = "bulkhead")]
+pub use policy::bulkhead;
 #[cfg(feature = "hedge")]
 pub use policy::hedge;
 #[cfg(feature = "rate-limit")]

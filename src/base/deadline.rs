@@ -153,7 +153,7 @@ pub(crate) fn is_over() -> bool {
 
 /// Returns whether work that begins now comes too late, by the deadline that it was given or by the task's.
 #[inline]
-pub(super) fn is_too_late(given: Option<Deadline>) -> bool {
+pub(crate) fn is_too_late(given: Option<Deadline>) -> bool {
     let at = AT.get().min(given.map_or(NEVER, |given| given.0));
     at != NEVER && Deadline(at).has_passed()
 }

@@ -34,7 +34,7 @@ pub(crate) mod sync;
     feature = "retry"
 ))]
 pub(crate) mod ticks;
-#[cfg(any(feature = "hedge", feature = "retry", feature = "timeout"))]
+#[cfg(any(feature = "bulkhead", feature = "hedge", feature = "retry", feature = "timeout"))]
 pub(crate) mod within;
 
 pub(crate) use counter::{Counter, Counters};

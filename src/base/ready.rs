@@ -75,7 +75,7 @@ impl<S: Service<Req> + Clone, Req> Call<S, Req> {
 
 impl<S: Service<Req>, Req> Call<S, Req> {
     /// Waits for a service that nobody else uses.
-    #[cfg(any(feature = "hedge", feature = "rate-limit", feature = "retry"))]
+    #[cfg(any(feature = "bulkhead", feature = "hedge", feature = "rate-limit", feature = "retry"))]
     pub(crate) fn of(service: S, request: Req) -> Self {
         Self::Waiting {
             service,

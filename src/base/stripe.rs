@@ -115,6 +115,11 @@ impl<T> Striped<T> {
         }))
     }
 
+    /// Returns whether anybody has a lane.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.0.lanes.iter().any(|lane| Arc::strong_count(&lane.0) > 1)
+    }
+
     /// Returns the lane of this thread.
     #[inline]
     pub(crate) fn lane(&self) -> Lane<T> {
@@ -125,6 +130,7 @@ impl<T> Striped<T> {
 
 impl<T> Lane<T> {
     /// Returns the lane's number, below the number of stripes.
+    #[inline]
     pub(crate) fn index(&self) -> usize {
         self.0.0.0
     }

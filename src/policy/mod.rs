@@ -2,6 +2,8 @@
 
 #[cfg(feature = "breaker")]
 pub mod breaker;
+#[cfg(feature = "bulkhead")]
+pub mod bulkhead;
 #[cfg(feature = "hedge")]
 pub mod hedge;
 #[cfg(feature = "rate-limit")]

@@ -4,6 +4,8 @@ mod body;
 mod body_limit;
 #[cfg(feature = "breaker")]
 mod breaker;
+#[cfg(feature = "bulkhead")]
+mod bulkhead;
 mod by_status;
 mod client_ip;
 mod deadline;
@@ -37,6 +39,11 @@ pub use body_limit::{BodyLimitFuture, BodyLimitLayer, BodyLimitService};
 pub use breaker::{
     HttpCircuitBreakerFuture, HttpCircuitBreakerLayer, HttpCircuitBreakerService, HttpKeyedCircuitBreakerLayer,
     HttpKeyedCircuitBreakerService,
+};
+#[cfg(feature = "bulkhead")]
+pub use bulkhead::{
+    HttpBulkheadFuture, HttpBulkheadLayer, HttpBulkheadService, HttpKeyedBulkheadLayer, HttpKeyedBulkheadService,
+    HttpPartitionedBulkheadLayer, HttpPartitionedBulkheadService,
 };
 pub use by_status::ByStatus;
 pub use client_ip::{ClientIp, ClientKey};

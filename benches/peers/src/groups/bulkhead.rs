@@ -1,11 +1,15 @@
 //! Bulkheads of 64 places, of which one is taken.
 
+use std::hint::black_box;
+
+use seaworthy::bulkhead::{Bulkhead, PartitionedBulkhead};
 use tick::Clock;
 use tower::Layer as _;
 use tower::limit::ConcurrencyLimitLayer;
 use tower_resilience_bulkhead::BulkheadLayer;
 
 use crate::comparison::{Comparison, Row};
+use crate::drive::drive;
 use crate::inner::Inner;
 
 const PLACES: usize = 64;
@@ -15,6 +19,14 @@ pub(crate) fn comparisons(_: &Clock) -> Vec<Comparison> {
 }
 
 fn of(inner: Inner) -> Comparison {
+    let ours = Bulkhead::builder("payments").concurrent(PLACES as u32).build();
+    let ours = ours.expect("64 places are allowed");
+    let partitions = PartitionedBulkhead::builder("payments")
+        .partition("critical", |config| config.concurrent = PLACES as u32)
+        .partition("non-critical", |config| config.concurrent = PLACES as u32)
+        .build();
+    let partitions = partitions.expect("64 places are allowed");
+    let layer = ours.layer().layer(inner);
     let bulkhead = || BulkheadLayer::builder().name("payments").max_concurrent_calls(PLACES);
     let built = "64 places are allowed";
     Comparison {
@@ -23,6 +35,16 @@ fn of(inner: Inner) -> Comparison {
         outcome: inner.outcome(),
         bare: Row::service("std", "bare", inner),
         rows: vec![
+            Row::service("seaworthy", "layer", layer),
+            Row::service(
+                "seaworthy",
+                "two partitions",
+                partitions.layer(|_: &u64| "critical").layer(inner),
+            ),
+            Row::new("seaworthy", "direct call", move || {
+                let bulkhead = ours.clone();
+                move |n| black_box(drive(bulkhead.call(|| inner.answer(n)))).is_ok()
+            }),
             Row::service(
                 "tower",
                 "layer, waits when full",

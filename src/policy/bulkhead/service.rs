@@ -1,0 +1,173 @@
+use std::fmt;
+use std::mem;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tower_service::Service;
+
+use super::error::BulkheadFull;
+use super::future::{Held, ResponseFuture};
+use super::layer::Bulkhead;
+use super::permit::{Entrance, Room, Seat};
+use super::wait::Wait;
+use crate::base::deadline::is_too_late;
+use crate::base::error::BoxError;
+use crate::base::refusal::{Reason, Refusal};
+use crate::base::stripe::Lane;
+
+/// The tower shell of a [`Bulkhead`]; made by its [layer](Bulkhead::layer).
+///
+/// It is ready when it has a place and the inner service is ready, and also, without asking that one, when it is going
+/// to refuse. While it waits for a place it keeps its position in the queue; dropping it gives up either.
+#[derive(Clone, Debug)]
+pub struct BulkheadService<S> {
+    inner: S,
+    door: Door,
+}
+
+impl<S> BulkheadService<S> {
+    pub(super) fn new(inner: S, bulkhead: Bulkhead) -> Self {
+        let door = Door::new(bulkhead);
+        Self { inner, door }
+    }
+}
+
+impl<S, Req> Service<Req> for BulkheadService<S>
+where
+    S: Service<Req, Error: Into<BoxError>>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<Held<S::Future>>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        let inner = &mut self.inner;
+        self.door.poll_ready(cx, |cx| inner.poll_ready(cx))
+    }
+
+    #[inline]
+    fn call(&mut self, request: Req) -> Self::Future {
+        ResponseFuture::new(Held::new(self.door.pass(), || self.inner.call(request)))
+    }
+}
+
+/// Lets callers in one by one, and holds each one's place from `poll_ready` to `call`.
+pub(crate) struct Door {
+    bulkhead: Bulkhead,
+    seat: Seat,
+    without: Without,
+}
+
+/// Where a caller stands who has no place.
+enum Without {
+    Unknown,
+    Waiting(Lane<Room>, Box<Wait>),
+    Refused(Reason),
+}
+
+impl Door {
+    pub(crate) fn new(bulkhead: Bulkhead) -> Self {
+        Self {
+            bulkhead,
+            seat: Seat::default(),
+            without: Without::Unknown,
+        }
+    }
+
+    /// Is ready when the call will be refused, and otherwise when there is a place and the inner service is ready.
+    #[inline]
+    pub(crate) fn poll_ready<E: Into<BoxError>>(
+        &mut self,
+        cx: &mut Context<'_>,
+        inner: impl FnOnce(&mut Context<'_>) -> Poll<Result<(), E>>,
+    ) -> Poll<Result<(), BoxError>> {
+        if !self.seat.is_taken() {
+            ready!(self.enter(cx));
+            if !self.seat.is_taken() {
+                return Poll::Ready(Ok(()));
+            }
+        }
+        inner(cx).map_err(|error| {
+            self.seat.end();
+            error.into()
+        })
+    }
+
+    /// Is ready when there is a place, or when there will be none.
+    #[inline]
+    fn enter(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Without::Unknown = self.without {
+            let lane = self.bulkhead.lane();
+            if lane.enter() {
+                self.seat = Seat::new(lane);
+                return Poll::Ready(());
+            }
+            self.ask(lane);
+        }
+        self.wait(cx)
+    }
+
+    #[cold]
+    fn ask(&mut self, lane: Lane<Room>) {
+        match lane.ask() {
+            Entrance::Open => self.seat = Seat::new(lane),
+            Entrance::Waiting(wait) => self.without = Without::Waiting(lane, wait),
+            Entrance::Shut(reason) => self.without = Without::Refused(reason),
+        }
+    }
+
+    #[cold]
+    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Without::Waiting(lane, wait) = &mut self.without {
+            match ready!(wait.poll(cx)) {
+                Ok(()) => {
+                    self.seat = Seat::new(lane.clone());
+                    self.without = Without::Unknown;
+                }
+                Err(reason) => self.without = Without::Refused(reason),
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Takes the place for one call; counts the refusal if there is none.
+    #[inline]
+    pub(crate) fn pass(&mut self) -> Result<Seat, Refusal> {
+        // Whoever asked in time may not have come before it was too late.
+        if self.seat.is_taken() && !is_too_late(None) {
+            return Ok(mem::take(&mut self.seat).begin());
+        }
+        Err(self.turn_away())
+    }
+
+    #[cold]
+    fn turn_away(&mut self) -> Refusal {
+        let waited = Duration::ZERO;
+        let reason = match mem::replace(&mut self.without, Without::Unknown) {
+            Without::Refused(reason) => reason,
+            _ if self.seat.is_taken() => Reason::DeadlinePassed,
+            // Nobody asked, or waited for the answer.
+            _ => BulkheadFull { waited }.into(),
+        };
+        self.seat.end();
+        self.bulkhead.refuse(reason)
+    }
+}
+
+impl Clone for Door {
+    /// The place, or the position in the queue, stays behind: it is for one call.
+    fn clone(&self) -> Self {
+        Self::new(self.bulkhead.clone())
+    }
+}
+
+impl fmt::Debug for Door {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let has_place = self.seat.is_taken();
+        f.debug_struct("Door")
+            .field("bulkhead", &self.bulkhead)
+            .field("has_place", &has_place)
+            .finish_non_exhaustive()
+    }
+}

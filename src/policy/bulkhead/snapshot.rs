@@ -1,0 +1,37 @@
+use std::time::Duration;
+
+/// What a bulkhead knows at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// How many calls may be under way at once.
+    pub concurrent: usize,
+    /// Calls that have a place now; more than there are places while a change to fewer waits for their end.
+    pub in_flight: usize,
+    /// How many callers may wait.
+    pub queue: usize,
+    /// Callers that wait now.
+    pub queued: usize,
+    /// Callers that have waited since the handle was made, and wait no more.
+    pub waited: u64,
+    /// How long those have waited, all together; divided by `waited` it is the mean.
+    pub queue_time: Duration,
+    /// How long the one of them has waited that waited longest.
+    pub longest_wait: Duration,
+}
+
+impl Snapshot {
+    /// Returns the share of places that are taken, from 0 to 1; above 1 while there are more calls than places.
+    pub fn saturation(&self) -> f64 {
+        self.in_flight as f64 / self.concurrent as f64
+    }
+
+    /// Returns the state as one word: whether a place is free.
+    pub(super) fn state(&self) -> &'static str {
+        if self.in_flight < self.concurrent {
+            "open"
+        } else {
+            "full"
+        }
+    }
+}

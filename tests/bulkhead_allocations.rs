@@ -1,0 +1,65 @@
+//! A call that is let in allocates nothing. In a binary of its own, as it counts for the whole process.
+
+mod alloc_support;
+
+use std::convert::Infallible;
+use std::hint::black_box;
+use std::io;
+
+use alloc_support::allocations;
+use bytes::Bytes;
+use http::{Request, Response};
+use seaworthy::Body;
+use seaworthy::bulkhead::{Bulkhead, PartitionedBulkhead};
+use tower::{Layer, Service, ServiceExt, service_fn};
+
+#[tokio::test(flavor = "current_thread")]
+async fn the_counter_counts() {
+    assert_eq!(allocations(async || Box::new(1)).await, 100);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_call_that_is_let_in_costs_no_allocation() {
+    let bulkhead = Bulkhead::builder("payments").build().unwrap();
+    let inner = || service_fn(|n: u64| async move { Ok::<_, Infallible>(n + 1) });
+    let pending = service_fn(|n: u64| async move {
+        tokio::task::yield_now().await;
+        Ok::<_, Infallible>(n + 1)
+    });
+    let service = bulkhead.layer().layer(inner());
+    let at_once = allocations(|| service.clone().oneshot(black_box(1))).await;
+    let service = bulkhead.layer().layer(pending);
+    let pending_once = allocations(|| service.clone().oneshot(black_box(1))).await;
+    let called = allocations(|| bulkhead.call(|| async { Ok::<_, Infallible>(1) })).await;
+    let acquired = allocations(|| bulkhead.acquire()).await;
+    let partitions = PartitionedBulkhead::builder("inbound")
+        .partition("critical", |_| ())
+        .partition("non-critical", |_| ())
+        .build()
+        .unwrap();
+    let mut service = partitions.layer(|_: &u64| "non-critical").layer(inner());
+    let in_a_partition = allocations(|| service.call(black_box(1))).await;
+    assert_eq!([at_once, pending_once, called, acquired, in_a_partition], [0; 5]);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn an_http_exchange_with_a_whole_body_costs_no_allocation() {
+    let bulkhead = Bulkhead::builder("payments").build().unwrap();
+    let inner = service_fn(|request: Request<Body>| async { Ok::<_, Infallible>(Response::new(request.into_body())) });
+    let service = bulkhead.http_layer().layer(inner);
+    let request = || Request::new(Body::from(Bytes::from_static(b"ahoy")));
+    assert_eq!(allocations(|| service.clone().oneshot(request())).await, 0);
+}
+
+#[tokio::test(flavor = "current_thread")]
+async fn a_refusal_costs_its_box_through_the_layer_and_nothing_through_call() {
+    let bulkhead = Bulkhead::builder("payments").concurrent(1).queue(0).build().unwrap();
+    let _held = bulkhead.acquire().await.unwrap();
+    let inner = service_fn(|n: u64| async move { Ok::<_, Infallible>(n + 1) });
+    let service = bulkhead.layer().layer(inner);
+    assert_eq!(allocations(|| service.clone().oneshot(black_box(1))).await, 100);
+    assert_eq!(
+        allocations(|| bulkhead.call(|| async { Ok::<_, io::Error>(1) })).await,
+        0
+    );
+}
