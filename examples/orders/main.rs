@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use http::Method;
 use seaworthy::health::Check;
+use seaworthy::rate_limit::Quota;
 use seaworthy::{App, Bound, BoxError, Endpoint};
 
 use api::Api;
@@ -28,12 +29,19 @@ fn main() -> ExitCode {
             .endpoint(
                 Method::POST,
                 "/orders",
-                Endpoint::default().deadline(Duration::from_secs(2)).body_limit(4096),
+                Endpoint::default()
+                    .deadline(Duration::from_secs(2))
+                    .body_limit(4096)
+                    .rate_limit(Quota::per_second(500))
+                    .per_client(Quota::per_second(50).burst(100)),
             )
             .endpoint(
                 Method::GET,
                 "/orders/{id}",
-                Endpoint::default().deadline(Duration::from_secs(1)),
+                Endpoint::default()
+                    .deadline(Duration::from_secs(1))
+                    .rate_limit(Quota::per_second(5000))
+                    .per_client(Quota::per_second(200).burst(400)),
             )
             .endpoint(Method::GET, "/slow", Endpoint::default())
             .endpoint(Method::GET, "/events", Endpoint::default().stream())

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::app::App;
-use super::endpoint::{Endpoint, EndpointTable};
+use super::endpoint::{Endpoint, EndpointTable, House};
 use super::error::AppError;
 use super::pulse::{self, Pulse};
 use super::settings::Settings;
@@ -123,7 +123,13 @@ impl AppBuilder {
         let env = std::env::vars_os().collect();
         let (settings, wrong) = Settings::read(&self.defaults, self.settings_file.as_deref(), env);
         self.wrong.extend(wrong);
-        let endpoints = EndpointTable::new(std::mem::take(&mut self.endpoints));
+        let inventory = Inventory::default();
+        let house = House {
+            clients: settings.clients,
+            telemetry: &self.telemetry,
+            inventory: &inventory,
+        };
+        let endpoints = EndpointTable::new(std::mem::take(&mut self.endpoints), &house);
         let endpoints = endpoints.map_err(|wrong| self.wrong.extend(wrong)).unwrap_or_default();
         let shutdown = Shutdown::builder()
             .config(settings.shutdown.clone())
@@ -143,7 +149,6 @@ impl AppBuilder {
             return Err(InvalidSettings::of(self.wrong).into());
         };
 
-        let inventory = Inventory::default();
         inventory.add(About {
             name: self.name.to_string(),
             owner: self.owner.unwrap_or_default(),

@@ -8,8 +8,12 @@ use matchit::Router;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::base::error::InvalidSetting;
-use crate::web::{RequestLimits, RouteTemplate};
+use super::settings::Clients;
+use crate::base::error::{InvalidSetting, InvalidSettings};
+use crate::base::inventory::Inventory;
+use crate::policy::rate_limit::{AtCapacity, Quota, RateLimit};
+use crate::telemetry::Telemetry;
+use crate::web::{Quotas, RequestLimits, RouteTemplate};
 
 /// What is particular about one method of one path; the defaults hold for all that is not said.
 ///
@@ -26,6 +30,8 @@ use crate::web::{RequestLimits, RouteTemplate};
 #[must_use]
 pub struct Endpoint {
     limits: RequestLimits,
+    rate_limit: Option<Quota>,
+    per_client: Option<Quota>,
 }
 
 impl Endpoint {
@@ -46,6 +52,42 @@ impl Endpoint {
         self.limits.stream = true;
         self
     }
+
+    /// How many requests of all clients together are let through; further ones get a 429. Default: no limit.
+    pub fn rate_limit(mut self, quota: Quota) -> Self {
+        self.rate_limit = Some(quota);
+        self
+    }
+
+    /// How many requests of each client are let through; further ones get a 429, and take nothing of what all clients
+    /// have together. The settings `clients.…` say who is a client. Default: no limit.
+    pub fn per_client(mut self, quota: Quota) -> Self {
+        self.per_client = Some(quota);
+        self
+    }
+
+    /// Makes its limits, which `name` tells from others; notes what is wrong with them.
+    fn quotas(&self, name: &str, house: &House<'_>, wrong: &mut Vec<InvalidSetting>) -> Option<Quotas> {
+        let builder = |name: String, quota| RateLimit::builder(name).quota(quota).events(house.telemetry.clone());
+        let mut note = |error: InvalidSettings| wrong.extend_from_slice(error.as_slice());
+        let all = self.rate_limit.map(|quota| builder(name.to_owned(), quota).build());
+        let each = self.per_client.map(|quota| {
+            builder(format!("{name} per client"), quota).build_keyed(house.clients.capacity, AtCapacity::Forget)
+        });
+        let all = all.and_then(|all| all.map_err(&mut note).ok());
+        let each = each.and_then(|each| each.map_err(&mut note).ok());
+        all.iter().for_each(|limit| house.inventory.add(limit.clone()));
+        each.iter().for_each(|limit| house.inventory.add(limit.clone()));
+        let any = all.is_some() || each.is_some();
+        any.then(|| Quotas::new(house.clients.ip, house.clients.headers, each, all))
+    }
+}
+
+/// What the limits of all endpoints have in common.
+pub(super) struct House<'a> {
+    pub(super) clients: Clients,
+    pub(super) telemetry: &'a Telemetry,
+    pub(super) inventory: &'a Inventory,
 }
 
 /// The declared endpoints, matched before the router: a layer outside of a router cannot see its route.
@@ -54,11 +96,22 @@ pub(super) struct EndpointTable {
     paths: Arc<Router<Methods>>,
 }
 
-type Methods = HashMap<Method, (RouteTemplate, RequestLimits)>;
+type Methods = HashMap<Method, Declared>;
+
+/// What the requests of one endpoint carry.
+#[derive(Clone)]
+struct Declared {
+    route: RouteTemplate,
+    limits: RequestLimits,
+    quotas: Option<Quotas>,
+}
 
 impl EndpointTable {
     /// Builds the table, or lists what is wrong with the declarations.
-    pub(super) fn new(declared: Vec<(Method, String, Endpoint)>) -> Result<Self, Vec<InvalidSetting>> {
+    pub(super) fn new(
+        declared: Vec<(Method, String, Endpoint)>,
+        house: &House<'_>,
+    ) -> Result<Self, Vec<InvalidSetting>> {
         let mut wrong = Vec::new();
         let mut templates: HashMap<String, Methods> = HashMap::new();
         for (method, template, endpoint) in declared {
@@ -70,9 +123,13 @@ impl EndpointTable {
                     "more than zero",
                 ));
             }
-            let label = RouteTemplate(template.as_str().into());
+            let declared = Declared {
+                route: RouteTemplate(template.as_str().into()),
+                quotas: endpoint.quotas(&format!("{method} {template}"), house, &mut wrong),
+                limits: endpoint.limits,
+            };
             let methods = templates.entry(template).or_default();
-            if methods.insert(method, (label, endpoint.limits)).is_some() {
+            if methods.insert(method, declared).is_some() {
                 wrong.push(InvalidSetting::new(key, "declared twice", "declared once"));
             }
         }
@@ -94,7 +151,7 @@ impl EndpointTable {
         }
     }
 
-    fn find(&self, method: &Method, path: &str) -> Option<&(RouteTemplate, RequestLimits)> {
+    fn find(&self, method: &Method, path: &str) -> Option<&Declared> {
         let methods = self.paths.at(path).ok()?.value;
         let fallback = if method == Method::HEAD {
             methods.get(&Method::GET)
@@ -133,9 +190,13 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for EndpointService<S> {
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        if let Some((route, limits)) = self.table.find(request.method(), request.uri().path()).cloned() {
-            request.extensions_mut().insert(route);
-            request.extensions_mut().insert(limits);
+        if let Some(declared) = self.table.find(request.method(), request.uri().path()).cloned() {
+            let extensions = request.extensions_mut();
+            extensions.insert(declared.route);
+            extensions.insert(declared.limits);
+            if let Some(quotas) = declared.quotas {
+                extensions.insert(quotas);
+            }
         }
         self.inner.call(request)
     }
@@ -143,7 +204,17 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for EndpointService<S> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::Settings;
     use super::*;
+
+    fn table(declared: Vec<(Method, String, Endpoint)>) -> Result<EndpointTable, Vec<InvalidSetting>> {
+        let house = House {
+            clients: Settings::read(&[], None, Vec::new()).0.clients,
+            telemetry: &Telemetry::new(),
+            inventory: &Inventory::default(),
+        };
+        EndpointTable::new(declared, &house)
+    }
 
     #[test]
     fn every_mistake_in_the_table_is_listed_at_once() {
@@ -156,20 +227,33 @@ mod tests {
                 "/c".to_owned(),
                 Endpoint::default().deadline(Duration::ZERO),
             ),
+            (
+                Method::GET,
+                "/d".to_owned(),
+                Endpoint::default()
+                    .rate_limit(Quota::per_second(0))
+                    .per_client(Quota::per_second(0)),
+            ),
         ];
-        let wrong = EndpointTable::new(declared).err().unwrap();
+        let wrong = table(declared).err().unwrap();
         let keys: Vec<_> = wrong.iter().map(|wrong| wrong.key.as_str()).collect();
         assert_eq!(
             keys,
-            ["endpoint GET /a/{id}", "endpoint GET /c: deadline", "endpoint /b/{"]
+            [
+                "endpoint GET /a/{id}",
+                "endpoint GET /c: deadline",
+                "rate_limit.GET /d.quota",
+                "rate_limit.GET /d per client.quota",
+                "endpoint /b/{"
+            ]
         );
     }
 
     #[test]
     fn head_is_answered_for_by_get() {
         let declared = vec![(Method::GET, "/a/{id}".to_owned(), Endpoint::default())];
-        let table = EndpointTable::new(declared).ok().unwrap();
-        assert_eq!(&*table.find(&Method::HEAD, "/a/1").unwrap().0.0, "/a/{id}");
+        let table = table(declared).ok().unwrap();
+        assert_eq!(&*table.find(&Method::HEAD, "/a/1").unwrap().route.0, "/a/{id}");
         assert!(table.find(&Method::POST, "/a/1").is_none());
     }
 }

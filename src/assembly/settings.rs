@@ -11,6 +11,7 @@ use crate::base::error::InvalidSetting;
 use crate::server::ServerConfig;
 use crate::shutdown::ShutdownConfig;
 use crate::telemetry::{LogFormat, is_filter};
+use crate::web::{ClientIp, RateLimitHeaders};
 
 mod reader;
 mod sources;
@@ -26,12 +27,42 @@ pub(super) struct Settings {
     pub(super) body_idle: Duration,
     pub(super) body_limit: u64,
     pub(super) trust_request_id: bool,
+    pub(super) clients: Clients,
     pub(super) admin_listen: SocketAddr,
     pub(super) admin_exposes_all: bool,
     pub(super) shutdown: ShutdownConfig,
     pub(super) log_filter: String,
     pub(super) log_format: LogFormat,
     pub(super) dependencies: BTreeMap<String, Uri>,
+}
+
+/// Who is a client, and how it is told what is left for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clients {
+    pub(super) ip: ClientIp,
+    pub(super) capacity: usize,
+    pub(super) headers: RateLimitHeaders,
+}
+
+impl Clients {
+    fn read_from(reader: &mut Reader) -> Self {
+        let hops = reader.within("clients.trusted_hops", 0, Range(0, 16));
+        let ip = match reader.one_of("clients.header", ["x-forwarded-for", "forwarded"]) {
+            "forwarded" => ClientIp::forwarded(hops),
+            _ => ClientIp::x_forwarded_for(hops),
+        };
+        let words = ["draft-11", "draft-7", "draft-6", "off"];
+        Self {
+            ip: ip.ipv6_prefix(reader.within("clients.ipv6_prefix", 64, Range(1, 128))),
+            capacity: reader.within("clients.capacity", 100_000, Range(1, 10_000_000)),
+            headers: match reader.one_of("clients.rate_limit_headers", words) {
+                "draft-7" => RateLimitHeaders::Draft7,
+                "draft-6" => RateLimitHeaders::Draft6,
+                "off" => RateLimitHeaders::Off,
+                _ => RateLimitHeaders::Draft11,
+            },
+        }
+    }
 }
 
 impl Settings {
@@ -84,6 +115,7 @@ impl Settings {
             .0;
         let body_limit = reader.within("server.body_limit", 2 << 20, Range(0, 1 << 40));
         let trust_request_id = reader.take("server.trust_request_id", false, "`true` or `false`", |_| true);
+        let clients = Clients::read_from(reader);
         let admin_listen = reader.take(
             "admin.listen",
             SocketAddr::from(([127, 0, 0, 1], 9090)),
@@ -111,6 +143,7 @@ impl Settings {
             body_idle,
             body_limit,
             trust_request_id,
+            clients,
             admin_listen,
             admin_exposes_all: expose == "all",
             shutdown,

@@ -4,7 +4,8 @@ use tower::ServiceBuilder;
 
 use super::app::App;
 use crate::web::{
-    BodyLimitLayer, ErrorBoundaryLayer, HealthLayer, HttpService, ObserveLayer, RequestIdLayer, ShutdownLayer,
+    BodyLimitLayer, ErrorBoundaryLayer, HealthLayer, HttpService, ObserveLayer, QuotasLayer, RequestIdLayer,
+    ShutdownLayer,
 };
 
 /// Puts the inbound stack round a service, outermost layer first.
@@ -24,6 +25,8 @@ pub(super) fn inbound(app: &App, service: impl HttpService) -> impl HttpService 
         .layer(ShutdownLayer::new(&app.shutdown))
         // Everything below waits under it, or under the caller's own if that is shorter.
         .layer(app.inbound.http_layer().callers_deadline(true))
+        // Before all that is shared: what one client is refused costs the others nothing.
+        .layer(QuotasLayer)
         // Next to the service: what is refused above is never read.
         .layer(BodyLimitLayer::new("inbound", app.settings.body_limit))
         .service(service)

@@ -22,6 +22,8 @@ mod peer;
 mod probe_query;
 mod probes;
 mod problem;
+#[cfg(feature = "app")]
+mod quotas;
 #[cfg(feature = "rate-limit")]
 mod rate_limit;
 mod rate_limit_headers;
@@ -70,4 +72,7 @@ pub use timeout::{HttpTimeoutFuture, HttpTimeoutLayer, HttpTimeoutService};
 
 pub use crate::base::allowance::RateLimitHeaders;
 #[cfg(feature = "app")]
-pub(crate) use probes::{Detail, probe};
+pub(crate) use {
+    probes::{Detail, probe},
+    quotas::{Quotas, QuotasLayer},
+};

@@ -242,7 +242,7 @@ where
     }
 }
 
-fn allowance(spent: Spent) -> Allowance {
+pub(super) fn allowance(spent: Spent) -> Allowance {
     let (quota, window) = spent.quota();
     Allowance {
         quota,

@@ -16,12 +16,14 @@ use super::layer::{PerKey, RateLimitLayer};
 use super::limit::RateLimitBuilder;
 use super::line::{Entry, Standing};
 use super::meter::KeyMeter;
-use super::rules::{Count, Rules};
+use super::rules::Rules;
 use super::snapshot::{Snapshot, Spent};
 use super::turn::{Entrance, Gate, Turn};
 use crate::base::error::{InvalidSetting, InvalidSettings};
 use crate::base::inventory::{self, Describe};
 use crate::base::keyed::{self, Full, Kept, KeyedStore};
+#[cfg(feature = "app")]
+use crate::base::refusal::Refusal;
 use crate::base::sync::{Mutex, lock};
 use crate::base::ticks::Ticks;
 
@@ -139,17 +141,26 @@ impl<K: Key> KeyedRateLimit<K> {
     /// When less than that is left, somebody waits, or there is no room for the key.
     #[inline]
     pub fn check(&self, key: K, weight: u32) -> Result<(), RateLimited> {
-        let now = self.0.rules.clock.ticks();
-        let (entry, _) = self.entry(key, weight, now, false);
+        self.spend(key, weight).map(drop)
+    }
+
+    #[inline]
+    fn spend(&self, key: K, weight: u32) -> Result<Spent, RateLimited> {
         let rules = &self.0.rules;
-        match entry {
-            Ok(Entry::Denied(denied)) => rules.deny(denied, now).map(drop),
-            Ok(_) => {
-                rules.count(Count::Admitted);
-                Ok(())
-            }
-            Err(Full) => rules.deny(Denied::NoRoom, now).map(drop),
+        let now = rules.clock.ticks();
+        match self.entry(key, weight, now, false).0 {
+            Ok(Entry::Admitted(arrival)) => Ok(rules.admitted(arrival, now)),
+            Ok(Entry::Denied(denied)) => rules.deny(denied, now),
+            // Not without patience.
+            Ok(Entry::Waits(_)) => rules.deny(Denied::Never, now),
+            Err(Full) => rules.deny(Denied::NoRoom, now),
         }
+    }
+
+    /// Spends so much, without waiting.
+    #[cfg(feature = "app")]
+    pub(crate) fn admit(&self, key: K, weight: u32) -> Result<Spent, Refusal> {
+        self.spend(key, weight).map_err(|limited| self.0.rules.refusal(limited))
     }
 
     /// Returns what is left to `key` at this moment, or `None` if it has spent nothing lately.
@@ -200,10 +211,7 @@ impl<K: Key> KeyedRateLimit<K> {
         let now = rules.clock.ticks();
         let (entry, waiting) = self.entry(key, weight, now, true);
         match entry {
-            Ok(Entry::Admitted(arrival)) => {
-                rules.count(Count::Admitted);
-                Entrance::Admitted(Spent::new(arrival, rules.terms(), now))
-            }
+            Ok(Entry::Admitted(arrival)) => Entrance::Admitted(rules.admitted(arrival, now)),
             Ok(Entry::Waits(ticket)) => {
                 let shared = self.0.clone();
                 Entrance::Waits(Turn::new(Arc::new(OfKey { shared, key: waiting }), ticket, now))

@@ -8,6 +8,7 @@ use std::time::Duration;
 use smol_str::SmolStr;
 
 use super::config::{Adaptive, RateLimitConfig};
+use super::engine::Denied;
 use super::error::RateLimited;
 use super::future::{Call, Gated};
 use super::keyed::{AtCapacity, Key, KeyedRateLimit};
@@ -22,6 +23,8 @@ use crate::base::clock::Clock;
 use crate::base::error::InvalidSettings;
 use crate::base::events::{EventSink, Events};
 use crate::base::inventory::{self, Describe};
+#[cfg(feature = "app")]
+use crate::base::refusal::Refusal;
 use crate::base::ticks::Ticks;
 
 /// Limits how many requests are let through in a time.
@@ -101,15 +104,25 @@ impl RateLimit {
     /// ```
     #[inline]
     pub fn check(&self, weight: u32) -> Result<(), RateLimited> {
-        let now = self.0.rules.clock.ticks();
+        self.spend(weight).map(drop)
+    }
+
+    #[inline]
+    fn spend(&self, weight: u32) -> Result<Spent, RateLimited> {
         let rules = &self.0.rules;
+        let now = rules.clock.ticks();
         match self.entry(weight, now, false) {
-            Entry::Denied(denied) => rules.deny(denied, now).map(drop),
-            _ => {
-                rules.count(Count::Admitted);
-                Ok(())
-            }
+            Entry::Admitted(arrival) => Ok(rules.admitted(arrival, now)),
+            Entry::Denied(denied) => rules.deny(denied, now),
+            // Not without patience.
+            Entry::Waits(_) => rules.deny(Denied::Never, now),
         }
+    }
+
+    /// Spends so much, without waiting.
+    #[cfg(feature = "app")]
+    pub(crate) fn admit(&self, weight: u32) -> Result<Spent, Refusal> {
+        self.spend(weight).map_err(|limited| self.0.rules.refusal(limited))
     }
 
     /// Asks for so much, and waits if that is allowed.
@@ -118,10 +131,7 @@ impl RateLimit {
         let now = self.0.rules.clock.ticks();
         let rules = &self.0.rules;
         match self.entry(weight, now, true) {
-            Entry::Admitted(arrival) => {
-                rules.count(Count::Admitted);
-                Entrance::Admitted(Spent::new(arrival, rules.terms(), now))
-            }
+            Entry::Admitted(arrival) => Entrance::Admitted(rules.admitted(arrival, now)),
             Entry::Waits(ticket) => Entrance::Waits(Turn::new(self.0.clone(), ticket, now)),
             Entry::Denied(denied) => Entrance::denied(rules, denied, now),
         }

@@ -123,6 +123,13 @@ impl Rules {
         Some(now.after(wait))
     }
 
+    /// Counts a request that goes through, and says what it has left behind.
+    #[inline]
+    pub(super) fn admitted(&self, arrival: Arrival, now: Ticks) -> Spent {
+        self.count(Count::Admitted);
+        Spent::new(arrival, self.terms(), now)
+    }
+
     /// Refuses a request, or lets it through in shadow mode.
     #[inline]
     pub(super) fn deny(&self, denied: Denied, now: Ticks) -> Result<Spent, RateLimited> {

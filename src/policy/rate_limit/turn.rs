@@ -73,8 +73,7 @@ impl Future for Turn {
                 Standing::Admitted(arrival) => {
                     this.ticket = None;
                     rules.count(Count::Waited);
-                    rules.count(Count::Admitted);
-                    return Poll::Ready(Ok(Spent::new(arrival, rules.terms(), now)));
+                    return Poll::Ready(Ok(rules.admitted(arrival, now)));
                 }
                 Standing::Until(until) => until,
             };

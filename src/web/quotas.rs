@@ -1,0 +1,155 @@
+//! The rate limits of a request's endpoint, which a layer further out has found.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use super::client_ip::{ClientIp, ClientKey};
+use super::rate_limit::allowance;
+use super::rate_limit_headers::Teller;
+use crate::base::allowance::RateLimitHeaders;
+use crate::base::error::BoxError;
+use crate::base::key::KeyExtractor;
+use crate::base::ready;
+use crate::base::refusal::Refusal;
+use crate::policy::rate_limit::{KeyedRateLimit, RateLimit, Spent};
+
+/// The limits of one endpoint: for each client, and for all together. In the extensions of its requests.
+#[derive(Clone)]
+pub(crate) struct Quotas(Arc<Limits>);
+
+struct Limits {
+    client: ClientIp,
+    each: Option<(Teller, KeyedRateLimit<ClientKey>)>,
+    all: Option<(Teller, RateLimit)>,
+}
+
+impl Quotas {
+    pub(crate) fn new(
+        client: ClientIp,
+        headers: RateLimitHeaders,
+        each: Option<KeyedRateLimit<ClientKey>>,
+        all: Option<RateLimit>,
+    ) -> Self {
+        let teller = |name: &str| Teller::new(headers, name);
+        let each = each.map(|limit| (teller(limit.name()), limit));
+        let all = all.map(|limit| (teller(limit.name()), limit));
+        Self(Arc::new(Limits { client, each, all }))
+    }
+
+    /// Asks for each client first: what one of them is refused is not taken from all.
+    fn admit<B>(&self, request: &Request<B>) -> Result<[Option<Spent>; 2], Refusal> {
+        let Limits { client, each, all } = &*self.0;
+        let of_each = each.as_ref().map(|(teller, limit)| {
+            let admitted = limit.admit(client.extract(request), 1);
+            admitted.map_err(|refusal| refusal.announce(teller.how()))
+        });
+        let of_each = of_each.transpose()?;
+        let of_all = all.as_ref().map(|(teller, limit)| {
+            let admitted = limit.admit(1);
+            admitted.map_err(|refusal| refusal.announce(teller.how()))
+        });
+        Ok([of_each, of_all.transpose()?])
+    }
+
+    fn tell<B>(&self, spent: [Option<Spent>; 2], response: &mut Response<B>) {
+        let Limits { each, all, .. } = &*self.0;
+        let tellers = [
+            each.as_ref().map(|(teller, _)| teller),
+            all.as_ref().map(|(teller, _)| teller),
+        ];
+        for (teller, spent) in tellers.into_iter().zip(spent) {
+            if let (Some(teller), Some(spent)) = (teller, spent) {
+                teller.write(response.headers_mut(), || allowance(spent));
+            }
+        }
+    }
+}
+
+/// Puts each request under the [`Quotas`] in its extensions, if there are any.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct QuotasLayer;
+
+impl<S> Layer<S> for QuotasLayer {
+    type Service = QuotasService<S>;
+
+    fn layer(&self, inner: S) -> QuotasService<S> {
+        QuotasService { inner }
+    }
+}
+
+/// The tower shell of a [`QuotasLayer`]; always ready, because only a request tells its endpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct QuotasService<S> {
+    inner: S,
+}
+
+impl<S, ReqB, ResB> Service<Request<ReqB>> for QuotasService<S>
+where
+    S: Service<Request<ReqB>, Response = Response<ResB>, Error: Into<BoxError>> + Clone,
+{
+    type Response = Response<ResB>;
+    type Error = BoxError;
+    type Future = QuotasFuture<S, Request<ReqB>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<ReqB>) -> Self::Future {
+        let quotas = request.extensions().get::<Quotas>().cloned();
+        let admitted = quotas.map(|quotas| quotas.admit(&request).map(|spent| (quotas, spent)));
+        match admitted.transpose() {
+            Ok(told) => QuotasFuture::Called {
+                call: ready::Call::new(&mut self.inner, request),
+                told,
+            },
+            Err(refusal) => QuotasFuture::Refused { refusal: Some(refusal) },
+        }
+    }
+}
+
+pin_project! {
+    /// The response of a service behind the limits of its endpoints.
+    #[project = QuotasProj]
+    pub(crate) enum QuotasFuture<S, Req>
+    where
+        S: Service<Req>,
+    {
+        Called {
+            #[pin]
+            call: ready::Call<S, Req>,
+            told: Option<(Quotas, [Option<Spent>; 2])>,
+        },
+        Refused { refusal: Option<Refusal> },
+    }
+}
+
+impl<S, Req, ResB> Future for QuotasFuture<S, Req>
+where
+    S: Service<Req, Response = Response<ResB>, Error: Into<BoxError>>,
+{
+    type Output = Result<Response<ResB>, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            QuotasProj::Called { call, told } => {
+                let mut ended = ready!(call.poll(cx));
+                if let (Ok(response), Some((quotas, spent))) = (&mut ended, told) {
+                    quotas.tell(*spent, response);
+                }
+                Poll::Ready(ended.map_err(Into::into))
+            }
+            QuotasProj::Refused { refusal } => match refusal.take() {
+                Some(refusal) => Poll::Ready(Err(Box::new(refusal))),
+                None => Poll::Pending,
+            },
+        }
+    }
+}
