@@ -32,16 +32,16 @@ fn main() -> ExitCode {
                 Endpoint::default()
                     .deadline(Duration::from_secs(2))
                     .body_limit(4096)
-                    .rate_limit(Quota::per_second(500))
-                    .per_client(Quota::per_second(50).burst(100)),
+                    .rate_limit(Quota::per_second(2000))
+                    .per_client(Quota::per_second(200).burst(400)),
             )
             .endpoint(
                 Method::GET,
                 "/orders/{id}",
                 Endpoint::default()
                     .deadline(Duration::from_secs(1))
-                    .rate_limit(Quota::per_second(5000))
-                    .per_client(Quota::per_second(200).burst(400)),
+                    .rate_limit(Quota::per_second(10_000))
+                    .per_client(Quota::per_second(500).burst(1000)),
             )
             .endpoint(Method::GET, "/slow", Endpoint::default())
             .endpoint(Method::GET, "/events", Endpoint::default().stream())
