@@ -50,9 +50,11 @@ async fn p99_of_orders(addr: SocketAddr, from: &str) -> Duration {
 /// Places orders on many connections, with short pauses, for as long as it is told to; counts the answers.
 fn flood(addr: SocketAddr, from: &'static str) -> (Arc<AtomicBool>, Arc<AtomicU32>) {
     let (over, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
-    for _ in 0..64 {
+    for n in 0..64 {
         let (over, answers) = (over.clone(), answers.clone());
         tokio::spawn(async move {
+            // One after another, and not all at once again and again.
+            tokio::time::sleep(Duration::from_micros(625) * n).await;
             let mut connection = connect(from, addr).await;
             while !over.load(Ordering::Relaxed) {
                 place(&mut connection).await;
