@@ -28,7 +28,8 @@
 //! Inbound, outermost first, as `App` wires them and as you should: [`RequestIdLayer`](web::RequestIdLayer),
 //! [`HealthLayer`](web::HealthLayer), [`ObserveLayer`](web::ObserveLayer),
 //! [`ErrorBoundaryLayer`](web::ErrorBoundaryLayer), [`ShutdownLayer`](web::ShutdownLayer),
-//! `Timeout::http_layer`, [`BodyLimitLayer`](web::BodyLimitLayer), your service. The reasons are in
+//! `Timeout::http_layer`, `RateLimit::http_layer`, `Bulkhead::http_layer`, [`BodyLimitLayer`](web::BodyLimitLayer), your
+//! service (`App` has the rate limits that [endpoints](Endpoint) declare, and no bulkhead yet). The reasons are in
 //! [life of a request](docs::life_of_a_request).
 //!
 //! # Modules
@@ -40,6 +41,7 @@
 //! | [`breaker`] | `breaker` (default) | stops calling a dependency that fails |
 //! | [`bulkhead`] | `bulkhead` (default) | caps how many calls are under way at once; partitions and keys with places of their own |
 //! | [`hedge`] | `hedge` (default) | asks a second time when the answer is late, and takes the first that comes |
+//! | [`rate_limit`] | `rate-limit` (default) | limits how many requests are let through in a time, for all or for each key |
 //! | [`health`] | `health` | startup, readiness, liveness; dependency checks and heartbeats |
 //! | [`shutdown`] | `shutdown` | takes a service out of traffic without dropping what it has begun |
 //! | [`web`] | `http` | HTTP layers over one [`Body`]: probes, error boundary, drain gate, body limit, request id; HTTP faces of the policies (with `reqwest` the retry of its client) |
