@@ -1,9 +1,10 @@
 //! Rate limits: so high that they let everything pass, for one key and for ten thousand, and used up.
 
 use std::hint::black_box;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -30,7 +31,7 @@ const KEYS: u64 = 10_000;
 
 pub(crate) fn comparisons(_: &Clock) -> Vec<Comparison> {
     let mut comparisons: Vec<Comparison> = Inner::ALL.map(within_the_limit).into();
-    comparisons.extend([many_keys(), used_up()]);
+    comparisons.extend([ten_thousand(), many_keys(), flooded(), used_up()]);
     comparisons
 }
 
@@ -103,6 +104,32 @@ fn direct(limiter: DefaultDirectRateLimiter, inner: Inner) -> Row {
     })
 }
 
+fn ten_thousand() -> Comparison {
+    let inner = Inner::ReadyAtOnce;
+    let keyed: KeyedRateLimit<u64> = ours(our_plenty())
+        .build_keyed(100_000, AtCapacity::Forget)
+        .expect("there is room");
+    let limiter = Arc::new(RateLimiter::keyed(plenty()));
+    Comparison {
+        title: format!("within the limit, 10,000 keys, {inner}"),
+        settings: String::new(),
+        outcome: Outcome::Success,
+        bare: Row::service("std", "bare", inner),
+        rows: vec![
+            Row::service("seaworthy", "layer", keyed.layer(|n: &u64| n % KEYS).layer(inner)),
+            Row::new("seaworthy", "direct check", move || {
+                let limit = keyed.clone();
+                move |n| limit.check(n % KEYS, 1).is_ok() && black_box(drive(inner.answer(n))).is_ok()
+            }),
+            Row::new("governor", "direct call", move || {
+                let limiter = Arc::clone(&limiter);
+                move |n| limiter.check_key(&(n % KEYS)).is_ok() && black_box(drive(inner.answer(n))).is_ok()
+            }),
+        ],
+        on_two_threads: true,
+    }
+}
+
 fn many_keys() -> Comparison {
     let inner = Inner::ReadyAtOnce;
     let keyed: KeyedRateLimit<_> = ours(our_plenty())
@@ -157,9 +184,43 @@ fn many_keys() -> Comparison {
     }
 }
 
+fn flooded() -> Comparison {
+    let inner = Inner::ReadyAtOnce;
+    let direct = |what, at_capacity| {
+        let limit: KeyedRateLimit<IpAddr> = ours(rate_limit::Quota::per_hour(1000))
+            .build_keyed(100_000, at_capacity)
+            .expect("there is room");
+        Row::new("seaworthy", what, move || {
+            let (limit, mut inner) = (limit.clone(), inner);
+            // Another flood for each thread and each batch.
+            let first = FLOODS.fetch_add(1, Ordering::Relaxed) << 40;
+            move |n| {
+                let address = IpAddr::from(u128::from(first + n).wrapping_mul(SPREAD).to_be_bytes());
+                limit.check(address, 1).is_ok() && black_box(drive::call(&mut inner, from(address))).is_ok()
+            }
+        })
+    };
+    Comparison {
+        title: "a flood of addresses, room for 100,000, over HTTP".to_owned(),
+        settings: "without governor's, which keeps them all".to_owned(),
+        outcome: Outcome::Success,
+        bare: Row::http_service("std", "bare", inner, from_one_of_many),
+        rows: vec![direct("direct check, forgets who has spent least", AtCapacity::Forget)],
+        on_two_threads: false,
+    }
+}
+
+static FLOODS: AtomicU64 = AtomicU64::new(0);
+/// An odd number whose multiples are spread over all addresses.
+const SPREAD: u128 = 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835;
+
 /// Makes a request as axum's listener would, from one of [`KEYS`] addresses in turn.
 fn from_one_of_many(n: u64) -> Request<Body> {
     let address = Ipv4Addr::from_bits(u32::try_from(n % KEYS).expect("there are fewer keys"));
+    from(address.into())
+}
+
+fn from(address: IpAddr) -> Request<Body> {
     let mut request = Request::new(Body::default());
     request
         .extensions_mut()
