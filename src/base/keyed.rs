@@ -52,14 +52,9 @@ pub(crate) struct KeyedStore<V> {
 }
 
 struct Shard<V> {
-    kept: HashTable<Slot<V>>,
+    kept: HashTable<V>,
     /// New keys that came since it was looked at last.
     newcomers: usize,
-}
-
-struct Slot<V> {
-    hash: u64,
-    kept: V,
 }
 
 /// When to look at which shard next, those too that nobody uses.
@@ -107,9 +102,8 @@ impl<V: Kept> KeyedStore<V> {
             return Ok(work(kept));
         }
         self.make_room(&mut shard, now)?;
-        let kept = make(key);
-        let mut entry = shard.kept.insert_unique(hash, Slot { hash, kept }, |slot| slot.hash);
-        Ok(work(&mut entry.get_mut().kept))
+        let mut entry = shard.kept.insert_unique(hash, make(key), |kept| self.hash(kept));
+        Ok(work(entry.get_mut()))
     }
 
     /// Runs `work` with what is kept for `key`, if there is something.
@@ -122,13 +116,17 @@ impl<V: Kept> KeyedStore<V> {
     /// Runs `work` with all that is kept, shard by shard.
     pub(crate) fn for_each(&self, mut work: impl FnMut(&mut V)) {
         for shard in &self.shards {
-            lock(shard).kept.iter_mut().for_each(|slot| work(&mut slot.kept));
+            lock(shard).kept.iter_mut().for_each(&mut work);
         }
     }
 
     /// Counts the keys.
     pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| lock(shard).kept.len()).sum()
+    }
+
+    fn hash(&self, kept: &V) -> u64 {
+        self.hasher.hash_one(kept.key())
     }
 
     fn shard(&self, hash: u64) -> &Mutex<Shard<V>> {
@@ -140,7 +138,7 @@ impl<V: Kept> KeyedStore<V> {
     fn make_room(&self, shard: &mut Shard<V>, now: Ticks) -> Result<(), Full> {
         shard.newcomers += 1;
         if shard.kept.len() < self.most {
-            shard.tidy(self.most);
+            shard.tidy(self.most, |kept| self.hash(kept));
             return Ok(());
         }
         if shard.newcomers > self.most / 8 {
@@ -181,35 +179,34 @@ impl<V: Kept> KeyedStore<V> {
 
 impl<V: Kept> Shard<V> {
     fn find(&mut self, hash: u64, key: &V::Key) -> Option<&mut V> {
-        let slot = self.kept.find_mut(hash, |slot| slot.kept.key() == key)?;
-        Some(&mut slot.kept)
+        self.kept.find_mut(hash, |kept| kept.key() == key)
     }
 
     /// Makes a place in the table. What is forgotten leaves marks in it, for which it would grow beyond need.
-    fn tidy(&mut self, most: usize) {
+    fn tidy(&mut self, most: usize, hash: impl Fn(&V) -> u64) {
         if self.kept.len() < self.kept.capacity() {
             return;
         }
         let room = (self.kept.len() * 2).clamp(4, most.max(4));
         let old = mem::replace(&mut self.kept, HashTable::with_capacity(room));
-        for slot in old {
-            self.kept.insert_unique(slot.hash, slot, |slot| slot.hash);
+        for kept in old {
+            self.kept.insert_unique(hash(&kept), kept, &hash);
         }
     }
 
     fn forget_worthless(&mut self, now: Ticks) {
-        self.kept.retain(|slot| slot.kept.worth(now) > 0);
+        self.kept.retain(|kept| kept.worth(now) > 0);
     }
 
     /// Forgets half of the keys, of the least worth, but none in use.
     fn forget_half(&mut self, now: Ticks) {
-        let mut worths: Vec<u64> = self.kept.iter().map(|slot| slot.kept.worth(now)).collect();
+        let mut worths: Vec<u64> = self.kept.iter().map(|kept| kept.worth(now)).collect();
         let half = worths.len().div_ceil(2);
         let (_, most, _) = worths.select_nth_unstable(half - 1);
         let most = (*most).min(IN_USE - 1);
         let mut left = half;
-        self.kept.retain(|slot| {
-            let goes = left > 0 && slot.kept.worth(now) <= most;
+        self.kept.retain(|kept| {
+            let goes = left > 0 && kept.worth(now) <= most;
             left -= usize::from(goes);
             !goes
         });
