@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use seaworthy::clock::{Clock, ManualClock};
@@ -236,6 +237,36 @@ async fn what_keys_have_spent_stays_spent_when_the_quota_changes_and_those_who_w
     limits.check(1, 1).unwrap_err();
     waiting.await.unwrap().unwrap();
     assert!(start.elapsed() <= Duration::from_millis(1), "{:?}", start.elapsed());
+}
+
+/// Asks what waits for a key when it is dropped.
+struct AsksInTheEnd(KeyedRateLimit<u64>);
+
+impl Wake for AsksInTheEnd {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for AsksInTheEnd {
+    fn drop(&mut self) {
+        self.0.snapshot(&1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waker_that_asks_about_its_key_when_it_is_dropped_finds_no_lock_held() {
+    let limits = clients(Quota::per_hour(1)).wait(SECOND * 3600);
+    let limits = limits.clock(Clock::from(ManualClock::default()));
+    let limits: KeyedRateLimit<u64> = limits.build_keyed(10, AtCapacity::Forget).unwrap();
+    limits.check(1, 1).unwrap();
+    let mut call = Box::pin(limits.call(1, || ready(Ok::<_, Infallible>(()))));
+    for _ in 0..2 {
+        let waker = Waker::from(Arc::new(AsksInTheEnd(limits.clone())));
+        assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        // The timer has its waker, too, until it ends.
+        sleep(SECOND * 7200).await;
+    }
+    drop(call);
+    assert_eq!(limits.snapshot(&1).unwrap().waiting, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn, ready};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use policy_harness::{Inner, Made, Rig, interrupt};
@@ -389,6 +389,39 @@ async fn what_the_old_quota_has_given_is_charged_to_the_new_one() {
         .unwrap_err();
     assert!(error.to_string().contains("rate_limit.orders.quota"), "{error}");
     assert_eq!(limit.config().quota, Quota::per_second(100).burst(100));
+}
+
+/// Asks what is left when it is dropped.
+struct AsksInTheEnd(RateLimit);
+
+impl Wake for AsksInTheEnd {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for AsksInTheEnd {
+    fn drop(&mut self) {
+        self.0.snapshot();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waker_that_asks_what_is_left_when_it_is_dropped_finds_no_lock_held() {
+    let clock = Clock::from(ManualClock::default());
+    let limit = limit(Quota::per_hour(1))
+        .wait(SECOND * 3600)
+        .clock(clock)
+        .build()
+        .unwrap();
+    limit.check(1).unwrap();
+    let mut call = Box::pin(limit.call(|| ready(Ok::<_, Infallible>(()))));
+    for _ in 0..2 {
+        let waker = Waker::from(Arc::new(AsksInTheEnd(limit.clone())));
+        assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        // The timer has its waker, too, until it ends.
+        sleep(SECOND * 7200).await;
+    }
+    drop(call);
+    assert_eq!(limit.snapshot().waiting, 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,7 +14,7 @@ use super::error::RateLimited;
 use super::future::{Call, Gated};
 use super::layer::{PerKey, RateLimitLayer};
 use super::limit::RateLimitBuilder;
-use super::line::{Entry, Standing};
+use super::line::{Entry, Standing, Wakers};
 use super::meter::KeyMeter;
 use super::rules::{Count, Rules};
 use super::snapshot::{Snapshot, Spent};
@@ -183,9 +183,9 @@ impl<K: Key> KeyedRateLimit<K> {
         change(&mut changed);
         InvalidSettings::check(not_adaptive(name, &changed).into_iter().collect())?;
         rules.reconfigure(|config| *config = changed, |put_in_force| put_in_force())?;
-        let mut wake = Vec::new();
-        keys.for_each(|client| wake.extend(client.meter.first()));
-        wake.into_iter().for_each(Waker::wake);
+        let mut wake = Wakers::default();
+        keys.for_each(|client| wake.add(client.meter.first()));
+        wake.wake();
         Ok(())
     }
 
@@ -221,7 +221,7 @@ impl<K: Key> KeyedRateLimit<K> {
             let arrival = keys.peek(&key, |client| client.meter.look(rules, now).0);
             return (Ok(Entry::Admitted(arrival.unwrap_or_default())), None);
         };
-        let mut wake = Vec::new();
+        let mut wake = Wakers::default();
         let make = |key| Client {
             key,
             meter: KeyMeter::new(rules.terms().interval),
@@ -239,7 +239,7 @@ impl<K: Key> KeyedRateLimit<K> {
             }
             Err(Full) => (Err(Full), None),
         };
-        wake.into_iter().for_each(Waker::wake);
+        wake.wake();
         (entry, waits)
     }
 }
@@ -259,13 +259,13 @@ struct OfKey<K: Key> {
 }
 
 impl<K: Key> OfKey<K> {
-    fn with<T>(&self, work: impl FnOnce(&mut KeyMeter, &mut Vec<Waker>) -> T) -> Option<T> {
-        let mut wake = Vec::new();
+    fn with<T>(&self, work: impl FnOnce(&mut KeyMeter, &mut Wakers) -> T) -> Option<T> {
+        let mut wake = Wakers::default();
         let done = match &self.key {
             Some(key) => self.shared.keys.peek(key, |client| work(&mut client.meter, &mut wake)),
             None => Some(work(&mut lock(&self.shared.others), &mut wake)),
         };
-        wake.into_iter().for_each(Waker::wake);
+        wake.wake();
         done
     }
 }

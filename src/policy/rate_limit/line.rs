@@ -1,6 +1,7 @@
 //! Those who wait for their turn, in the order in which they came.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::num::NonZeroU32;
 use std::task::Waker;
 
@@ -21,6 +22,23 @@ struct Waiter {
     weight: NonZeroU32,
     since: Ticks,
     waker: Waker,
+}
+
+/// Wakers to be woken, and to be dropped, when nothing is locked any more: what they do then nobody knows.
+#[derive(Debug, Default)]
+pub(super) struct Wakers {
+    woken: Vec<Waker>,
+    dropped: Vec<Waker>,
+}
+
+impl Wakers {
+    pub(super) fn add(&mut self, waker: Option<Waker>) {
+        self.woken.extend(waker);
+    }
+
+    pub(super) fn wake(self) {
+        self.woken.into_iter().for_each(Waker::wake);
+    }
 }
 
 /// A line, what it waits for, and by which terms; for as long as nobody else looks.
@@ -74,7 +92,7 @@ impl Line {
 
 impl Desk<'_> {
     /// Admits a request, or puts it at the end of the line if its turn comes by `end`.
-    pub(super) fn enter(&mut self, weight: NonZeroU32, end: Ticks, wake: &mut Vec<Waker>) -> Entry {
+    pub(super) fn enter(&mut self, weight: NonZeroU32, end: Ticks, wake: &mut Wakers) -> Entry {
         self.advance(wake);
         let denied = if self.line.is_empty() {
             match self.arrival.spend(weight, self.terms, self.now) {
@@ -104,7 +122,7 @@ impl Desk<'_> {
     }
 
     /// Lets all go whose time has come, each as of that time: however late somebody looks, they have waited since.
-    pub(super) fn advance(&mut self, wake: &mut Vec<Waker>) {
+    pub(super) fn advance(&mut self, wake: &mut Wakers) {
         while let Some((&ticket, first)) = self.line.waiting.first_key_value() {
             // What waits when the quota is lowered below it goes when there is as much as there ever is.
             let weight = first.weight.min(self.terms.burst);
@@ -118,19 +136,21 @@ impl Desk<'_> {
             if let Ok(spent) = self.arrival.spend(weight, self.terms, due) {
                 *self.arrival = spent;
             }
-            wake.extend(self.line.remove(ticket).map(|waiter| waiter.waker));
+            wake.add(self.line.remove(ticket).map(|waiter| waiter.waker));
             // Whoever is first now may know of an earlier turn, as somebody between may have left.
-            wake.extend(self.line.first());
+            wake.add(self.line.first());
         }
     }
 
     /// Says what has become of somebody, and remembers whom to wake if it still waits.
-    pub(super) fn standing(&mut self, ticket: u64, waker: &Waker, wake: &mut Vec<Waker>) -> Standing {
+    pub(super) fn standing(&mut self, ticket: u64, waker: &Waker, wake: &mut Wakers) -> Standing {
         self.advance(wake);
         let Some(waiter) = self.line.waiting.get_mut(&ticket) else {
             return Standing::Admitted(*self.arrival);
         };
-        waiter.waker.clone_from(waker);
+        if !waiter.waker.will_wake(waker) {
+            wake.dropped.push(mem::replace(&mut waiter.waker, waker.clone()));
+        }
         let weight = waiter.weight;
         let ahead = self.line.waiting.range(..ticket);
         let ahead = ahead.map(|(_, waiter)| u64::from(waiter.weight.get())).sum();
@@ -138,10 +158,12 @@ impl Desk<'_> {
     }
 
     /// Lets somebody go who does not want to wait any longer; returns whether it still waited.
-    pub(super) fn leave(&mut self, ticket: u64, wake: &mut Vec<Waker>) -> bool {
-        let left = self.line.remove(ticket).is_some();
-        wake.extend(self.line.first());
-        left
+    pub(super) fn leave(&mut self, ticket: u64, wake: &mut Wakers) -> bool {
+        let left = self.line.remove(ticket).map(|waiter| waiter.waker);
+        let has_waited = left.is_some();
+        wake.dropped.extend(left);
+        wake.add(self.line.first());
+        has_waited
     }
 
     /// Returns when somebody may go before whom so much goes.

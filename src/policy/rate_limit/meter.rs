@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::task::Waker;
 
 use super::engine::Arrival;
-use super::line::{Desk, Entry, Line, Standing};
+use super::line::{Desk, Entry, Line, Standing, Wakers};
 use super::quota::Terms;
 use super::rules::Rules;
 use crate::base::keyed::IN_USE;
@@ -69,7 +69,7 @@ impl Meter {
             put_in_force();
             let (old, new) = (desk.terms.interval, rules.terms().interval);
             *desk.arrival = desk.arrival.at_interval(old, new, now);
-            wake.extend(desk.line.first());
+            wake.add(desk.line.first());
         });
     }
 
@@ -81,8 +81,8 @@ impl Meter {
     }
 
     /// Does something while nobody else changes anything.
-    fn alone<T>(&self, rules: &Rules, now: Ticks, work: impl FnOnce(&mut Desk<'_>, &mut Vec<Waker>) -> T) -> T {
-        let mut wake = Vec::new();
+    fn alone<T>(&self, rules: &Rules, now: Ticks, work: impl FnOnce(&mut Desk<'_>, &mut Wakers) -> T) -> T {
+        let mut wake = Wakers::default();
         let mut line = lock(&self.line);
         let mut arrival = Arrival(Ticks(self.arrival.fetch_or(BUSY, Ordering::AcqRel) & !BUSY));
         let mut desk = Desk {
@@ -96,7 +96,7 @@ impl Meter {
         let busy = if line.is_empty() { 0 } else { BUSY };
         self.arrival.store(arrival.0.0 | busy, Ordering::Release);
         drop(line);
-        wake.into_iter().for_each(Waker::wake);
+        wake.wake();
         done
     }
 }
@@ -135,7 +135,7 @@ impl KeyMeter {
         weight: NonZeroU32,
         now: Ticks,
         patient: bool,
-        wake: &mut Vec<Waker>,
+        wake: &mut Wakers,
     ) -> Entry {
         if self.line.is_none() {
             let terms = self.retune(rules, now);
@@ -160,12 +160,12 @@ impl KeyMeter {
         ticket: u64,
         now: Ticks,
         waker: &Waker,
-        wake: &mut Vec<Waker>,
+        wake: &mut Wakers,
     ) -> Standing {
         self.alone(rules, now, |desk| desk.standing(ticket, waker, wake))
     }
 
-    pub(super) fn leave(&mut self, rules: &Rules, ticket: u64, now: Ticks, wake: &mut Vec<Waker>) -> bool {
+    pub(super) fn leave(&mut self, rules: &Rules, ticket: u64, now: Ticks, wake: &mut Wakers) -> bool {
         self.alone(rules, now, |desk| desk.leave(ticket, wake))
     }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::adaptive::Share;
 use super::config::Adaptive;
 use super::engine::{Arrival, Denied};
-use super::line::{Desk, Entry, Line, Standing};
+use super::line::{Desk, Entry, Line, Standing, Wakers};
 use super::quota::{Quota, Terms};
 use crate::base::sync::atomic::AtomicU64;
 use crate::base::ticks::Ticks;
@@ -282,7 +282,7 @@ proptest! {
         let tickets = AtomicU64::new(0);
         let (mut line, mut arrival, mut now) = (Line::default(), Arrival::default(), at(0));
         let mut model = Obvious { bucket: Some(Bucket::new(terms)), ..Obvious::default() };
-        let mut wake = Vec::new();
+        let mut wake = Wakers::default();
         for (passes, step) in steps {
             now.0 += passes;
             let mut desk = Desk { line: &mut line, arrival: &mut arrival, terms, now, tickets: &tickets };
