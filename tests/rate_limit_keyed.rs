@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use seaworthy::clock::{Clock, ManualClock};
 use seaworthy::inventory::Describe;
-use seaworthy::rate_limit::{Adaptive, AtCapacity, KeyedRateLimit, Quota, RateLimit, RateLimitBuilder};
+use seaworthy::rate_limit::{
+    Adaptive, AtCapacity, KeyedRateLimit, Quota, RateLimit, RateLimitBuilder, RateLimitConfig,
+};
 use seaworthy::{Guarded, Reason, Refusal};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, service_fn};
@@ -237,6 +239,75 @@ async fn what_keys_have_spent_stays_spent_when_the_quota_changes_and_those_who_w
     limits.check(1, 1).unwrap_err();
     waiting.await.unwrap().unwrap();
     assert!(start.elapsed() <= Duration::from_millis(1), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_change_that_is_made_while_another_is_made_is_not_lost() {
+    let (limits, _clock) = still(Quota::per_second(1), 100, AtCapacity::Forget);
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let first = |config: &mut RateLimitConfig| {
+            let other = limits.clone();
+            scope.spawn(move || {
+                other.reconfigure(|config| config.wait = SECOND).unwrap();
+                let _ = ended.send(());
+            });
+            // The other waits for this one. Were it not to, it would end now.
+            let _ = end.recv_timeout(SECOND / 10);
+            config.quota = Quota::per_second(2);
+        };
+        limits.reconfigure(first).unwrap();
+    });
+    assert_eq!(
+        (limits.config().quota, limits.config().wait),
+        (Quota::per_second(2), SECOND)
+    );
+}
+
+#[test]
+fn what_keys_have_spent_comes_back_at_the_new_rate_from_the_change_on() {
+    let (slow, fast) = (Quota::per_hour(1).burst(10), Quota::per_second(1).burst(10));
+    for (old, new, remaining) in [(slow, fast, 10), (fast, slow, 0)] {
+        let (limits, clock) = still(old, 100, AtCapacity::Forget);
+        limits.check(1, 10).unwrap();
+        limits.reconfigure(|config| config.quota = new).unwrap();
+        clock.advance(SECOND * 10);
+        let left = limits.snapshot(&1).unwrap().remaining;
+        assert_eq!(
+            (left, exhaust(&limits, 1)),
+            (remaining, remaining),
+            "from {old} to {new}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_for_a_shared_allowance_go_by_a_new_quota_at_once() {
+    let limits = clients(Quota::per_hour(1)).wait(SECOND * 7200);
+    let limits: KeyedRateLimit<u64> = limits.build_keyed(1, AtCapacity::Share).unwrap();
+    limits.check(0, 1).unwrap();
+    limits.check(1, 1).unwrap();
+    let start = Instant::now();
+    let waiting = tokio::spawn(limits.call(1, || ready(Ok::<_, Infallible>(()))));
+    tokio::task::yield_now().await;
+    limits
+        .reconfigure(|config| config.quota = Quota::per_second(1))
+        .unwrap();
+    waiting.await.unwrap().unwrap();
+    assert_eq!(start.elapsed(), SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_turn_for_a_key_came_before_the_quota_changed_has_had_it() {
+    let limits = clients(Quota::per_second(1)).wait(SECOND * 5);
+    let limits: KeyedRateLimit<u64> = limits.build_keyed(10, AtCapacity::Forget).unwrap();
+    limits.check(1, 1).unwrap();
+    let mut calls = [(); 2].map(|()| Box::pin(limits.call(1, || ready(Ok::<_, Infallible>(())))));
+    sleep(SECOND * 3).await;
+    limits.reconfigure(|config| config.quota = Quota::per_hour(1)).unwrap();
+    for call in &mut calls {
+        assert_eq!(poll_once(call.as_mut()), Poll::Ready(Ok(())));
+    }
 }
 
 /// Asks what waits for a key when it is dropped.

@@ -391,6 +391,18 @@ async fn what_the_old_quota_has_given_is_charged_to_the_new_one() {
     assert_eq!(limit.config().quota, Quota::per_second(100).burst(100));
 }
 
+#[tokio::test(start_paused = true)]
+async fn whose_turn_came_before_the_quota_changed_has_had_it() {
+    let limit = limit(Quota::per_second(1)).wait(SECOND * 5).build().unwrap();
+    limit.check(1).unwrap();
+    let mut calls = [(); 2].map(|()| Box::pin(limit.call(|| ready(Ok::<_, Infallible>(())))));
+    sleep(SECOND * 3).await;
+    limit.reconfigure(|config| config.quota = Quota::per_hour(1)).unwrap();
+    for call in &mut calls {
+        assert_eq!(poll_once(call.as_mut()), Poll::Ready(Ok(())));
+    }
+}
+
 /// Asks what is left when it is dropped.
 struct AsksInTheEnd(RateLimit);
 

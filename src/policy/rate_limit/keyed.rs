@@ -177,16 +177,20 @@ impl<K: Key> KeyedRateLimit<K> {
     ///
     /// What cannot be accepted; the old settings stay in force then.
     pub fn reconfigure(&self, change: impl FnOnce(&mut RateLimitConfig)) -> Result<(), InvalidSettings> {
-        let Shared { rules, keys, .. } = &*self.0;
-        let name = rules.name();
-        let mut changed = RateLimitConfig::clone(&rules.config());
-        change(&mut changed);
-        InvalidSettings::check(not_adaptive(name, &changed).into_iter().collect())?;
-        rules.reconfigure(|config| *config = changed, |put_in_force| put_in_force())?;
+        let Shared {
+            rules, keys, others, ..
+        } = &*self.0;
         let mut wake = Wakers::default();
-        keys.for_each(|client| wake.add(client.meter.first()));
+        let objection = |config: &RateLimitConfig| not_adaptive(rules.name(), config);
+        let changed = rules.reconfigure(objection, change, |put_in_force| {
+            put_in_force();
+            // At once, as what has been spent until now comes back at the new rate from now on.
+            let now = rules.clock.ticks();
+            keys.for_each(|client| client.meter.change(rules, now, &mut wake));
+            lock(others).change(rules, now, &mut wake);
+        });
         wake.wake();
-        Ok(())
+        changed
     }
 
     pub(crate) fn name(&self) -> &str {

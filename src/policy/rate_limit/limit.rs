@@ -167,7 +167,8 @@ impl RateLimit {
     /// change the same handle.
     pub fn reconfigure(&self, change: impl FnOnce(&mut RateLimitConfig)) -> Result<(), InvalidSettings> {
         let Shared { rules, meter } = &*self.0;
-        rules.reconfigure(change, |put| meter.retune(rules, rules.clock.ticks(), put))
+        let put_in_force = |put: &dyn Fn()| meter.retune(rules, rules.clock.ticks(), put);
+        rules.reconfigure(|_| None, change, put_in_force)
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -66,6 +66,7 @@ impl Meter {
     /// Counts by other terms from now on, which `put_in_force` puts in force: what has been spent stays spent.
     pub(super) fn retune(&self, rules: &Rules, now: Ticks, put_in_force: &dyn Fn()) {
         self.alone(rules, now, |desk, wake| {
+            desk.advance(wake);
             put_in_force();
             let (old, new) = (desk.terms.interval, rules.terms().interval);
             *desk.arrival = desk.arrival.at_interval(old, new, now);
@@ -181,9 +182,15 @@ impl KeyMeter {
         if self.line.is_none() { ahead } else { IN_USE }
     }
 
-    /// Returns whom to wake when the turn of the first has changed.
-    pub(super) fn first(&self) -> Option<Waker> {
-        self.line.as_ref()?.first()
+    /// As [`Meter::retune`], when other terms have just been put in force.
+    pub(super) fn change(&mut self, rules: &Rules, now: Ticks, wake: &mut Wakers) {
+        if self.line.is_some() {
+            let interval = self.interval;
+            let burst = rules.terms().burst;
+            self.at(Terms { interval, burst }, rules, now, |desk| desk.advance(wake));
+        }
+        self.retune(rules, now);
+        wake.add(self.line.as_ref().and_then(|line| line.first()));
     }
 
     fn retune(&mut self, rules: &Rules, now: Ticks) -> Terms {
@@ -197,6 +204,10 @@ impl KeyMeter {
 
     fn alone<T>(&mut self, rules: &Rules, now: Ticks, work: impl FnOnce(&mut Desk<'_>) -> T) -> T {
         let terms = self.retune(rules, now);
+        self.at(terms, rules, now, work)
+    }
+
+    fn at<T>(&mut self, terms: Terms, rules: &Rules, now: Ticks, work: impl FnOnce(&mut Desk<'_>) -> T) -> T {
         let mut line = self.line.take().unwrap_or_default();
         let mut desk = Desk {
             line: &mut line,

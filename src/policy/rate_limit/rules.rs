@@ -13,7 +13,7 @@ use super::snapshot::Spent;
 use crate::base::Counters;
 use crate::base::clock::Clock;
 use crate::base::deadline::Deadline;
-use crate::base::error::InvalidSettings;
+use crate::base::error::{InvalidSetting, InvalidSettings};
 use crate::base::events::{Change, Events};
 use crate::base::inventory::Entry;
 use crate::base::live::Live;
@@ -147,13 +147,15 @@ impl Rules {
         Refusal::new(KIND, self.name.clone(), Reason::DeadlinePassed)
     }
 
-    /// Puts changed settings in force; `apply` does so where the old ones are still counted by.
+    /// Puts changed settings in force, unless there is an `objection`; `apply` does so where the old ones are still
+    /// counted by.
     pub(super) fn reconfigure(
         &self,
+        objection: impl FnOnce(&RateLimitConfig) -> Option<InvalidSetting>,
         change: impl FnOnce(&mut RateLimitConfig),
         apply: impl FnOnce(&dyn Fn()),
     ) -> Result<(), InvalidSettings> {
-        self.settings.change(&self.name, change, |config| {
+        self.settings.change_unless(&self.name, objection, change, |config| {
             let mut share = lock(&self.share);
             if config.adaptive.is_none() {
                 *share = Share::default();
