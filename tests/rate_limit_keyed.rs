@@ -9,6 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use seaworthy::clock::{Clock, ManualClock};
+use seaworthy::deadline::Deadline;
 use seaworthy::inventory::Describe;
 use seaworthy::rate_limit::{
     Adaptive, AtCapacity, KeyedRateLimit, Quota, RateLimit, RateLimitBuilder, RateLimitConfig,
@@ -307,6 +308,18 @@ async fn whose_turn_for_a_key_came_before_the_quota_changed_has_had_it() {
     limits.reconfigure(|config| config.quota = Quota::per_hour(1)).unwrap();
     for call in &mut calls {
         assert_eq!(poll_once(call.as_mut()), Poll::Ready(Ok(())));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_after_the_callers_deadline_spends_nothing() {
+    for (shadow, remaining) in [(false, 5), (true, 4)] {
+        let limits = clients(Quota::per_hour(5)).shadow(shadow);
+        let limits: KeyedRateLimit<u64> = limits.build_keyed(10, AtCapacity::Forget).unwrap();
+        let call =
+            Deadline::after(Duration::ZERO).scope(async { limits.call(1, || ready(Ok::<_, Infallible>(()))).await });
+        assert_eq!(call.await.is_ok(), shadow);
+        assert_eq!(limits.snapshot(&1).map_or(5, |snapshot| snapshot.remaining), remaining);
     }
 }
 

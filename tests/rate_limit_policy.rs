@@ -347,6 +347,32 @@ async fn a_deadline_that_nobody_else_keeps_ends_a_wait_that_has_become_longer() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_begun_after_a_deadline_that_nobody_else_keeps() {
+    let limit = limit(Quota::per_second(1)).wait(SECOND * 60).build().unwrap();
+    let call = || {
+        limit.call(|| {
+            panic!("begun");
+            #[expect(unreachable_code, reason = "the type of what is never begun")]
+            ready(Ok::<(), Infallible>(()))
+        })
+    };
+    limit.check(1).unwrap();
+    let waiting = Deadline::after(SECOND * 2).scope(async { call().await });
+    let mut waiting = pin!(waiting);
+    assert!(poll_once(waiting.as_mut()).is_pending());
+    sleep(SECOND * 3).await;
+    let comes_late = Deadline::after(Duration::ZERO).scope(async { call().await });
+    for ended in [waiting.await, comes_late.await] {
+        let Err(Guarded::Refused(refusal)) = ended else {
+            panic!("not refused");
+        };
+        assert_eq!(refusal.reason(), Reason::DeadlinePassed);
+    }
+    // What had its turn has spent it; what came too late has not.
+    assert_eq!(limit.snapshot().remaining, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_that_has_become_too_long_ends_with_its_bound() {
     let limit = limit(Quota::per_second(1)).wait(SECOND * 3).build().unwrap();
     limit.check(1).unwrap();

@@ -201,6 +201,9 @@ impl<K: Key> KeyedRateLimit<K> {
     #[inline]
     pub(crate) fn enter(&self, key: K, weight: u32) -> Entrance {
         let rules = &self.0.rules;
+        if rules.is_too_late() {
+            return Entrance::Refused(rules.too_late());
+        }
         let now = rules.clock.ticks();
         let (entry, waiting) = self.entry(key, weight, now, true);
         match entry {

@@ -117,6 +117,9 @@ impl RateLimit {
     pub(crate) fn enter(&self, weight: u32) -> Entrance {
         let now = self.0.rules.clock.ticks();
         let rules = &self.0.rules;
+        if rules.is_too_late() {
+            return Entrance::Refused(rules.too_late());
+        }
         match self.entry(weight, now, true) {
             Entry::Admitted(arrival) => {
                 rules.count(Count::Admitted);

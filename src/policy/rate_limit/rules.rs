@@ -12,7 +12,7 @@ use super::quota::Terms;
 use super::snapshot::Spent;
 use crate::base::Counters;
 use crate::base::clock::Clock;
-use crate::base::deadline::Deadline;
+use crate::base::deadline::{Deadline, is_too_late};
 use crate::base::error::{InvalidSetting, InvalidSettings};
 use crate::base::events::{Change, Events};
 use crate::base::inventory::Entry;
@@ -141,7 +141,13 @@ impl Rules {
         Refusal::new(KIND, self.name.clone(), limited.into()).retry_in(limited.retry_after())
     }
 
-    /// Refuses a request because the caller's deadline has passed while it waited.
+    /// Returns whether nobody waits any more for what would be let through now; in shadow mode that is no matter.
+    #[inline]
+    pub(super) fn is_too_late(&self) -> bool {
+        is_too_late(None) && !self.shadow.load(Ordering::Relaxed)
+    }
+
+    /// Refuses a request because the caller's deadline has passed.
     pub(super) fn too_late(&self) -> Refusal {
         self.count(Count::Refused);
         Refusal::new(KIND, self.name.clone(), Reason::DeadlinePassed)
