@@ -462,6 +462,35 @@ async fn a_waker_that_asks_what_is_left_when_it_is_dropped_finds_no_lock_held() 
     assert_eq!(limit.snapshot().waiting, 0);
 }
 
+#[test]
+fn a_rate_that_has_come_back_is_told_though_nobody_has_asked_for_anything() {
+    let clock = ManualClock::default();
+    let falls = Arc::new(AtomicU32::new(0));
+    let told = falls.clone();
+    let limit = limit(Quota::per_second(10)).adaptive(Adaptive::default());
+    let limit = limit.events(move |event: &Event<'_>| {
+        let is_fall = matches!(event.change, Change::State { to: "lowered", .. });
+        told.fetch_add(is_fall.into(), Ordering::Relaxed);
+    });
+    let limit = limit.clock(Clock::from(clock.clone())).build().unwrap();
+    for _ in 0..3 {
+        limit.throttled();
+        clock.advance(SECOND * 2);
+    }
+    // Whole again by now, so the next is a fall, though not to less than the last.
+    clock.advance(SECOND * 20);
+    limit.throttled();
+    assert_eq!(falls.load(Ordering::Relaxed), 4);
+    assert_eq!(limit.describe().state, "lowered");
+    clock.advance(SECOND * 60);
+    assert_eq!(limit.describe().state, "full");
+    limit.throttled();
+    limit.check(1).unwrap();
+    clock.advance(SECOND * 60);
+    assert_eq!(limit.snapshot().remaining, 10);
+    assert_eq!(limit.describe().state, "full");
+}
+
 #[tokio::test(start_paused = true)]
 async fn those_who_wait_go_by_a_new_quota_at_once() {
     let limit = limit(Quota::per_hour(1)).wait(SECOND * 7200).build().unwrap();

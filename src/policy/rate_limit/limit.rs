@@ -133,12 +133,19 @@ impl RateLimit {
     #[inline]
     fn entry(&self, weight: u32, now: Ticks, patient: bool) -> Entry {
         let Shared { rules, meter } = &*self.0;
-        if rules.is_due(now) {
-            rules.recover(|put| meter.retune(rules, now, put));
-        }
+        self.recover(now);
         match NonZeroU32::new(weight) {
             Some(weight) => meter.enter(rules, weight, now, patient),
             None => Entry::Admitted(meter.look().0),
+        }
+    }
+
+    /// Gives back what has come back of a lowered rate.
+    #[inline]
+    fn recover(&self, now: Ticks) {
+        let Shared { rules, meter } = &*self.0;
+        if rules.is_due(now) {
+            rules.recover(|put| meter.retune(rules, now, put));
         }
     }
 
@@ -152,8 +159,10 @@ impl RateLimit {
     /// Returns what is left at this moment.
     pub fn snapshot(&self) -> Snapshot {
         let Shared { rules, meter } = &*self.0;
+        let now = rules.clock.ticks();
+        self.recover(now);
         let (arrival, waiting) = meter.look();
-        Spent::new(arrival, rules.terms(), rules.clock.ticks()).snapshot(waiting)
+        Spent::new(arrival, rules.terms(), now).snapshot(waiting)
     }
 
     /// Returns the settings in force.
@@ -195,7 +204,8 @@ impl Gate for Shared {
 
 impl Describe for RateLimit {
     fn describe(&self) -> inventory::Entry {
-        let Shared { rules, meter } = &*self.0;
+        let rules = &self.0.rules;
+        let Snapshot { remaining, waiting, .. } = self.snapshot();
         let share = rules.share();
         let state = if share < 1.0 { "lowered" } else { "full" };
         let adaptive = rules.config().adaptive.map_or("none".to_owned(), |adaptive| {
@@ -211,8 +221,8 @@ impl Describe for RateLimit {
         entry
             .setting("adaptive", adaptive)
             .setting("share", format!("{:.0}%", share * 100.0))
-            .setting("remaining", self.snapshot().remaining)
-            .setting("waiting", meter.look().1)
+            .setting("remaining", remaining)
+            .setting("waiting", waiting)
             .counter("throttled", rules.sum(Count::Throttled))
     }
 }

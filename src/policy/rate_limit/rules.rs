@@ -5,7 +5,7 @@ use std::time::Duration;
 use smol_str::SmolStr;
 
 use super::adaptive::Share;
-use super::config::RateLimitConfig;
+use super::config::{Adaptive, RateLimitConfig};
 use super::engine::{Arrival, Denied};
 use super::error::RateLimited;
 use super::quota::Terms;
@@ -179,9 +179,7 @@ impl Rules {
     /// Takes note that a call was throttled; `apply` puts other terms in force.
     pub(super) fn throttled(&self, apply: impl FnOnce(&dyn Fn())) {
         self.count(Count::Throttled);
-        self.follow(apply, |share, config, now| {
-            share.throttled(config, now);
-        });
+        self.follow(apply, Share::throttled);
     }
 
     /// Returns whether some of the rate may have come back.
@@ -193,23 +191,27 @@ impl Rules {
     /// Gives back what has come back of the rate.
     #[cold]
     pub(super) fn recover(&self, apply: impl FnOnce(&dyn Fn())) {
-        self.follow(apply, |share, config, now| share.recover(config, now));
+        self.follow(apply, |share, config, now| {
+            share.recover(config, now);
+            false
+        });
     }
 
-    fn follow(&self, apply: impl FnOnce(&dyn Fn()), change: impl FnOnce(&mut Share, &super::config::Adaptive, Ticks)) {
+    /// Changes the share of the quota that is given; `change` returns whether that is a fall.
+    fn follow(&self, apply: impl FnOnce(&dyn Fn()), change: impl FnOnce(&mut Share, &Adaptive, Ticks) -> bool) {
         let now = self.clock.ticks();
-        let (before, after) = {
+        let (before, has_fallen, after) = {
             let mut share = lock(&self.share);
             let config = self.config();
             let Some(adaptive) = &config.adaptive else { return };
             let before = share.share;
-            change(&mut share, adaptive, now);
+            let has_fallen = change(&mut share, adaptive, now);
             self.due.store(share.next_look(now).0, Ordering::Relaxed);
             let terms = shared_terms(&config, &share);
             apply(&|| self.put_in_force(terms));
-            (before, share.share)
+            (before, has_fallen, share.share)
         };
-        let told = after < before || (after == 1.0 && before < 1.0);
+        let told = has_fallen || (after == 1.0 && before < 1.0);
         if told {
             let label = |share: f64| if share < 1.0 { "lowered" } else { "full" };
             let detail = format!("{:.0}% of the quota", after * 100.0);
