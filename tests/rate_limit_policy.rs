@@ -56,7 +56,7 @@ fn what_is_left_is_shared_by_clones_layers_tasks_and_threads() {
         for thread in 0..8 {
             let (limit, admitted) = (limit.clone(), &admitted);
             scope.spawn(move || {
-                let layer = limit.clone().layer();
+                let layer = limit.layer();
                 let mut service = layer.layer(service_fn(|()| ready(Ok::<_, Infallible>(()))));
                 for _ in 0..2000 {
                     let passed = match thread % 3 {

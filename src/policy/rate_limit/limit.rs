@@ -268,7 +268,7 @@ impl RateLimitBuilder {
         self
     }
 
-    /// Lets every request through, and counts those that would have been refused. Default `false`.
+    /// Lets every request through, and counts those that would have been refused or made wait. Default `false`.
     pub fn shadow(mut self, shadow: bool) -> Self {
         self.config.shadow = shadow;
         self

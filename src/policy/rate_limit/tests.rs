@@ -20,7 +20,7 @@ fn at(millis: u64) -> Ticks {
 }
 
 fn weight(weight: u32) -> NonZeroU32 {
-    NonZeroU32::new(weight).unwrap()
+    NonZeroU32::new(weight).expect("a weight")
 }
 
 /// `TestRateLimit` of throttled (<https://github.com/throttled/throttled>, `rate_test.go`): one a second, five at once.
@@ -239,12 +239,12 @@ struct Obvious {
 impl Obvious {
     /// Lets all go who could have gone by now, each at the first nanosecond at which it could.
     fn pass(&mut self, now: Ticks) {
-        let bucket = self.bucket.as_mut().unwrap();
+        let bucket = self.bucket.as_mut().expect("made with it");
         while let Some(&(ticket, weight, since)) = self.waiting.first() {
             let due = match bucket.take(weight, since.max(bucket.at)) {
                 Ok(()) => since.max(bucket.at),
                 Err(Denied::Until(due)) if due <= now => {
-                    bucket.take(weight, due).unwrap();
+                    bucket.take(weight, due).expect("it is due");
                     due
                 }
                 _ => return,
