@@ -275,6 +275,42 @@ async fn who_leaves_gives_its_turn_to_those_behind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_leaves_from_between_moves_those_behind_up() {
+    let limit = limit(Quota::per_second(1)).wait(SECOND * 60).build().unwrap();
+    limit.check(1).unwrap();
+    let start = Instant::now();
+    let spawn = || tokio::spawn(limit.call(|| ready(Ok::<_, Infallible>(()))));
+    let (first, between) = (spawn(), [(); 10].map(|()| spawn()));
+    tokio::task::yield_now().await;
+    let last = spawn();
+    tokio::task::yield_now().await;
+    between.iter().for_each(|task| task.abort());
+    first.await.unwrap().unwrap();
+    last.await.unwrap().unwrap();
+    assert_eq!(start.elapsed(), SECOND * 2);
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is about the time that it takes")]
+#[tokio::test(start_paused = true)]
+async fn to_wait_in_a_long_line_costs_no_more_than_in_a_short_one() {
+    let limit = limit(Quota::per_second(10_000).burst(1))
+        .wait(SECOND * 10)
+        .build()
+        .unwrap();
+    limit.check(1).unwrap();
+    let start = std::time::Instant::now();
+    let calls = (0..30_000).map(|_| {
+        let mut call = Box::pin(limit.call(|| ready(Ok::<_, Infallible>(()))));
+        assert!(poll_once(call.as_mut()).is_pending());
+        call
+    });
+    let calls: Vec<_> = calls.collect();
+    drop(calls);
+    // If each walked the line, this would take a minute.
+    assert!(start.elapsed() < SECOND * 5, "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_not_polled_does_not_hold_up_those_behind() {
     let limit = limit(Quota::per_second(1)).wait(SECOND * 60).build().unwrap();
     limit.check(1).unwrap();

@@ -15,11 +15,15 @@ use crate::base::ticks::Ticks;
 pub(super) struct Line {
     waiting: BTreeMap<u64, Waiter>,
     weight: u64,
+    /// The weight of all that have ever joined.
+    joined: u64,
 }
 
 #[derive(Debug)]
 struct Waiter {
     weight: NonZeroU32,
+    /// The weight of all that had joined before.
+    place: u64,
     since: Ticks,
     waker: Waker,
 }
@@ -116,8 +120,16 @@ impl Desk<'_> {
     fn join(&mut self, weight: NonZeroU32) -> u64 {
         let (waker, since) = (Waker::noop().clone(), self.now);
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let place = self.line.joined;
         self.line.weight += u64::from(weight.get());
-        self.line.waiting.insert(ticket, Waiter { weight, since, waker });
+        self.line.joined = place.wrapping_add(weight.get().into());
+        let waiter = Waiter {
+            weight,
+            place,
+            since,
+            waker,
+        };
+        self.line.waiting.insert(ticket, waiter);
         ticket
     }
 
@@ -145,15 +157,15 @@ impl Desk<'_> {
     /// Says what has become of somebody, and remembers whom to wake if it still waits.
     pub(super) fn standing(&mut self, ticket: u64, waker: &Waker, wake: &mut Wakers) -> Standing {
         self.advance(wake);
-        let Some(waiter) = self.line.waiting.get_mut(&ticket) else {
+        let first = self.line.waiting.first_key_value().map(|(_, first)| first.place);
+        let (Some(first), Some(waiter)) = (first, self.line.waiting.get_mut(&ticket)) else {
             return Standing::Admitted(*self.arrival);
         };
         if !waiter.waker.will_wake(waker) {
             wake.dropped.push(mem::replace(&mut waiter.waker, waker.clone()));
         }
-        let weight = waiter.weight;
-        let ahead = self.line.waiting.range(..ticket);
-        let ahead = ahead.map(|(_, waiter)| u64::from(waiter.weight.get())).sum();
+        // With those between who have left, as a sum of the others would walk the line: whoever comes first is woken.
+        let (weight, ahead) = (waiter.weight, waiter.place.wrapping_sub(first));
         Standing::Until(self.turn_behind(ahead, weight))
     }
 
