@@ -3,13 +3,17 @@
 use std::convert::Infallible;
 use std::future::{Future, ready};
 use std::pin::pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use seaworthy::clock::{Clock, ManualClock};
+use seaworthy::deadline::Deadline;
 use seaworthy::inventory::Describe;
-use seaworthy::rate_limit::{Adaptive, AtCapacity, KeyedRateLimit, Quota, RateLimit, RateLimitBuilder};
+use seaworthy::rate_limit::{
+    Adaptive, AtCapacity, KeyedRateLimit, Quota, RateLimit, RateLimitBuilder, RateLimitConfig,
+};
 use seaworthy::{Guarded, Reason, Refusal};
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, service_fn};
@@ -174,6 +178,8 @@ async fn a_key_with_somebody_who_waits_survives_a_flood() {
         let start = Instant::now();
         let mut call = pin!(limits.call(u64::MAX, || ready(Ok::<_, Infallible>(()))));
         assert!(poll_once(call.as_mut()).is_pending());
+        // All others have more to lose.
+        sleep(SECOND / 2).await;
         (0..1000).for_each(|key| _ = limits.check(key, 1));
         assert_eq!(limits.snapshot(&u64::MAX).unwrap().waiting, 1, "{at_capacity:?}");
         call.await.unwrap();
@@ -236,6 +242,117 @@ async fn what_keys_have_spent_stays_spent_when_the_quota_changes_and_those_who_w
     limits.check(1, 1).unwrap_err();
     waiting.await.unwrap().unwrap();
     assert!(start.elapsed() <= Duration::from_millis(1), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_change_that_is_made_while_another_is_made_is_not_lost() {
+    let (limits, _clock) = still(Quota::per_second(1), 100, AtCapacity::Forget);
+    let (ended, end) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let first = |config: &mut RateLimitConfig| {
+            let other = limits.clone();
+            scope.spawn(move || {
+                other.reconfigure(|config| config.wait = SECOND).unwrap();
+                let _ = ended.send(());
+            });
+            // The other waits for this one. Were it not to, it would end now.
+            let _ = end.recv_timeout(SECOND / 10);
+            config.quota = Quota::per_second(2);
+        };
+        limits.reconfigure(first).unwrap();
+    });
+    assert_eq!(
+        (limits.config().quota, limits.config().wait),
+        (Quota::per_second(2), SECOND)
+    );
+}
+
+#[test]
+fn what_keys_have_spent_comes_back_at_the_new_rate_from_the_change_on() {
+    let (slow, fast) = (Quota::per_hour(1).burst(10), Quota::per_second(1).burst(10));
+    for (old, new, remaining) in [(slow, fast, 10), (fast, slow, 0)] {
+        let (limits, clock) = still(old, 100, AtCapacity::Forget);
+        limits.check(1, 10).unwrap();
+        limits.reconfigure(|config| config.quota = new).unwrap();
+        clock.advance(SECOND * 10);
+        let left = limits.snapshot(&1).unwrap().remaining;
+        assert_eq!(
+            (left, exhaust(&limits, 1)),
+            (remaining, remaining),
+            "from {old} to {new}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_for_a_shared_allowance_go_by_a_new_quota_at_once() {
+    let limits = clients(Quota::per_hour(1)).wait(SECOND * 7200);
+    let limits: KeyedRateLimit<u64> = limits.build_keyed(1, AtCapacity::Share).unwrap();
+    limits.check(0, 1).unwrap();
+    limits.check(1, 1).unwrap();
+    let start = Instant::now();
+    let waiting = tokio::spawn(limits.call(1, || ready(Ok::<_, Infallible>(()))));
+    tokio::task::yield_now().await;
+    limits
+        .reconfigure(|config| config.quota = Quota::per_second(1))
+        .unwrap();
+    waiting.await.unwrap().unwrap();
+    assert_eq!(start.elapsed(), SECOND);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_turn_for_a_key_came_before_the_quota_changed_has_had_it() {
+    let limits = clients(Quota::per_second(1)).wait(SECOND * 5);
+    let limits: KeyedRateLimit<u64> = limits.build_keyed(10, AtCapacity::Forget).unwrap();
+    limits.check(1, 1).unwrap();
+    let mut calls = [(); 2].map(|()| Box::pin(limits.call(1, || ready(Ok::<_, Infallible>(())))));
+    sleep(SECOND * 3).await;
+    limits.reconfigure(|config| config.quota = Quota::per_hour(1)).unwrap();
+    for call in &mut calls {
+        assert_eq!(poll_once(call.as_mut()), Poll::Ready(Ok(())));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_after_the_callers_deadline_spends_nothing() {
+    for (shadow, remaining) in [(false, 5), (true, 4)] {
+        let limits = clients(Quota::per_hour(5)).shadow(shadow);
+        let limits: KeyedRateLimit<u64> = limits.build_keyed(10, AtCapacity::Forget).unwrap();
+        let call =
+            Deadline::after(Duration::ZERO).scope(async { limits.call(1, || ready(Ok::<_, Infallible>(()))).await });
+        assert_eq!(call.await.is_ok(), shadow);
+        assert_eq!(limits.snapshot(&1).map_or(5, |snapshot| snapshot.remaining), remaining);
+    }
+}
+
+/// Asks what waits for a key when it is dropped.
+struct AsksInTheEnd(KeyedRateLimit<u64>);
+
+impl Wake for AsksInTheEnd {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for AsksInTheEnd {
+    fn drop(&mut self) {
+        self.0.snapshot(&1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waker_that_asks_about_its_key_when_it_is_dropped_finds_no_lock_held() {
+    let limits = clients(Quota::per_hour(1)).wait(SECOND * 3600);
+    let limits = limits.clock(Clock::from(ManualClock::default()));
+    let limits: KeyedRateLimit<u64> = limits.build_keyed(10, AtCapacity::Forget).unwrap();
+    limits.check(1, 1).unwrap();
+    let mut call = Box::pin(limits.call(1, || ready(Ok::<_, Infallible>(()))));
+    for _ in 0..2 {
+        let waker = Waker::from(Arc::new(AsksInTheEnd(limits.clone())));
+        assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        // The timer has its waker, too, until it ends.
+        sleep(SECOND * 7200).await;
+    }
+    drop(call);
+    assert_eq!(limits.snapshot(&1).unwrap().waiting, 0);
 }
 
 #[tokio::test(start_paused = true)]

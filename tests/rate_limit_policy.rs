@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn, ready};
 use std::pin::pin;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use policy_harness::{Inner, Made, Rig, interrupt};
@@ -56,7 +56,7 @@ fn what_is_left_is_shared_by_clones_layers_tasks_and_threads() {
         for thread in 0..8 {
             let (limit, admitted) = (limit.clone(), &admitted);
             scope.spawn(move || {
-                let layer = limit.clone().layer();
+                let layer = limit.layer();
                 let mut service = layer.layer(service_fn(|()| ready(Ok::<_, Infallible>(()))));
                 for _ in 0..2000 {
                     let passed = match thread % 3 {
@@ -275,6 +275,42 @@ async fn who_leaves_gives_its_turn_to_those_behind() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_leaves_from_between_moves_those_behind_up() {
+    let limit = limit(Quota::per_second(1)).wait(SECOND * 60).build().unwrap();
+    limit.check(1).unwrap();
+    let start = Instant::now();
+    let spawn = || tokio::spawn(limit.call(|| ready(Ok::<_, Infallible>(()))));
+    let (first, between) = (spawn(), [(); 10].map(|()| spawn()));
+    tokio::task::yield_now().await;
+    let last = spawn();
+    tokio::task::yield_now().await;
+    between.iter().for_each(|task| task.abort());
+    first.await.unwrap().unwrap();
+    last.await.unwrap().unwrap();
+    assert_eq!(start.elapsed(), SECOND * 2);
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is about the time that it takes")]
+#[tokio::test(start_paused = true)]
+async fn to_wait_in_a_long_line_costs_no_more_than_in_a_short_one() {
+    let limit = limit(Quota::per_second(10_000).burst(1))
+        .wait(SECOND * 10)
+        .build()
+        .unwrap();
+    limit.check(1).unwrap();
+    let start = std::time::Instant::now();
+    let calls = (0..30_000).map(|_| {
+        let mut call = Box::pin(limit.call(|| ready(Ok::<_, Infallible>(()))));
+        assert!(poll_once(call.as_mut()).is_pending());
+        call
+    });
+    let calls: Vec<_> = calls.collect();
+    drop(calls);
+    // If each walked the line, this would take a minute.
+    assert!(start.elapsed() < SECOND * 5, "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_not_polled_does_not_hold_up_those_behind() {
     let limit = limit(Quota::per_second(1)).wait(SECOND * 60).build().unwrap();
     limit.check(1).unwrap();
@@ -347,6 +383,32 @@ async fn a_deadline_that_nobody_else_keeps_ends_a_wait_that_has_become_longer() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn nothing_is_begun_after_a_deadline_that_nobody_else_keeps() {
+    let limit = limit(Quota::per_second(1)).wait(SECOND * 60).build().unwrap();
+    let call = || {
+        limit.call(|| {
+            panic!("begun");
+            #[expect(unreachable_code, reason = "the type of what is never begun")]
+            ready(Ok::<(), Infallible>(()))
+        })
+    };
+    limit.check(1).unwrap();
+    let waiting = Deadline::after(SECOND * 2).scope(async { call().await });
+    let mut waiting = pin!(waiting);
+    assert!(poll_once(waiting.as_mut()).is_pending());
+    sleep(SECOND * 3).await;
+    let comes_late = Deadline::after(Duration::ZERO).scope(async { call().await });
+    for ended in [waiting.await, comes_late.await] {
+        let Err(Guarded::Refused(refusal)) = ended else {
+            panic!("not refused");
+        };
+        assert_eq!(refusal.reason(), Reason::DeadlinePassed);
+    }
+    // What had its turn has spent it; what came too late has not.
+    assert_eq!(limit.snapshot().remaining, 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_that_has_become_too_long_ends_with_its_bound() {
     let limit = limit(Quota::per_second(1)).wait(SECOND * 3).build().unwrap();
     limit.check(1).unwrap();
@@ -389,6 +451,80 @@ async fn what_the_old_quota_has_given_is_charged_to_the_new_one() {
         .unwrap_err();
     assert!(error.to_string().contains("rate_limit.orders.quota"), "{error}");
     assert_eq!(limit.config().quota, Quota::per_second(100).burst(100));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whose_turn_came_before_the_quota_changed_has_had_it() {
+    let limit = limit(Quota::per_second(1)).wait(SECOND * 5).build().unwrap();
+    limit.check(1).unwrap();
+    let mut calls = [(); 2].map(|()| Box::pin(limit.call(|| ready(Ok::<_, Infallible>(())))));
+    sleep(SECOND * 3).await;
+    limit.reconfigure(|config| config.quota = Quota::per_hour(1)).unwrap();
+    for call in &mut calls {
+        assert_eq!(poll_once(call.as_mut()), Poll::Ready(Ok(())));
+    }
+}
+
+/// Asks what is left when it is dropped.
+struct AsksInTheEnd(RateLimit);
+
+impl Wake for AsksInTheEnd {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for AsksInTheEnd {
+    fn drop(&mut self) {
+        self.0.snapshot();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waker_that_asks_what_is_left_when_it_is_dropped_finds_no_lock_held() {
+    let clock = Clock::from(ManualClock::default());
+    let limit = limit(Quota::per_hour(1))
+        .wait(SECOND * 3600)
+        .clock(clock)
+        .build()
+        .unwrap();
+    limit.check(1).unwrap();
+    let mut call = Box::pin(limit.call(|| ready(Ok::<_, Infallible>(()))));
+    for _ in 0..2 {
+        let waker = Waker::from(Arc::new(AsksInTheEnd(limit.clone())));
+        assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        // The timer has its waker, too, until it ends.
+        sleep(SECOND * 7200).await;
+    }
+    drop(call);
+    assert_eq!(limit.snapshot().waiting, 0);
+}
+
+#[test]
+fn a_rate_that_has_come_back_is_told_though_nobody_has_asked_for_anything() {
+    let clock = ManualClock::default();
+    let falls = Arc::new(AtomicU32::new(0));
+    let told = falls.clone();
+    let limit = limit(Quota::per_second(10)).adaptive(Adaptive::default());
+    let limit = limit.events(move |event: &Event<'_>| {
+        let is_fall = matches!(event.change, Change::State { to: "lowered", .. });
+        told.fetch_add(is_fall.into(), Ordering::Relaxed);
+    });
+    let limit = limit.clock(Clock::from(clock.clone())).build().unwrap();
+    for _ in 0..3 {
+        limit.throttled();
+        clock.advance(SECOND * 2);
+    }
+    // Whole again by now, so the next is a fall, though not to less than the last.
+    clock.advance(SECOND * 20);
+    limit.throttled();
+    assert_eq!(falls.load(Ordering::Relaxed), 4);
+    assert_eq!(limit.describe().state, "lowered");
+    clock.advance(SECOND * 60);
+    assert_eq!(limit.describe().state, "full");
+    limit.throttled();
+    limit.check(1).unwrap();
+    clock.advance(SECOND * 60);
+    assert_eq!(limit.snapshot().remaining, 10);
+    assert_eq!(limit.describe().state, "full");
 }
 
 #[tokio::test(start_paused = true)]

@@ -144,11 +144,11 @@ impl<V: Kept> KeyedStore<V> {
         if shard.newcomers > self.most / 8 {
             shard.newcomers = 0;
             shard.forget_worthless(now);
-        }
-        // All that is left is worth something. A few places are not enough: the next look is some new keys away.
-        let crowded = shard.kept.len() > self.most - self.most.div_ceil(8);
-        if crowded && self.at_capacity == AtCapacity::Forget {
-            shard.forget_half(now);
+            // All that is left is worth something. A few places are not enough: the next look is some new keys away.
+            let crowded = shard.kept.len() > self.most - self.most.div_ceil(8);
+            if crowded && self.at_capacity == AtCapacity::Forget {
+                shard.forget_half(now);
+            }
         }
         if shard.kept.len() < self.most {
             Ok(())
@@ -323,6 +323,31 @@ mod tests {
         }
         let looks = LOOKS.load(Ordering::Relaxed);
         assert!((100_000..1_000_000).contains(&looks), "{looks}");
+    }
+
+    #[test]
+    fn the_other_keys_are_not_looked_at_for_each_newcomer_although_nearly_all_are_in_use() {
+        static LOOKS: AtomicUsize = AtomicUsize::new(0);
+        struct Busy(u32);
+        impl Kept for Busy {
+            type Key = u32;
+
+            fn key(&self) -> &u32 {
+                &self.0
+            }
+
+            fn worth(&self, _: Ticks) -> u64 {
+                LOOKS.fetch_add(1, Ordering::Relaxed);
+                if self.0 == 7 { 1 } else { IN_USE }
+            }
+        }
+        let store = KeyedStore::new(1000, SWEEP, AtCapacity::Forget);
+        for key in 0..10_000 {
+            let _ = store.with(key, at(0), Busy, |_| ());
+        }
+        let looks = LOOKS.load(Ordering::Relaxed);
+        assert!((1000..500_000).contains(&looks), "{looks}");
+        assert_eq!(store.len(), 1000);
     }
 
     #[test]

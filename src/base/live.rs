@@ -43,9 +43,24 @@ impl<T: Validate> Live<T> {
     where
         T: Clone,
     {
+        self.change_unless(name, |_| None, change, then)
+    }
+
+    /// As [`change`](Self::change); `objection` says what else cannot be accepted.
+    pub(crate) fn change_unless(
+        &self,
+        name: &str,
+        objection: impl FnOnce(&T) -> Option<InvalidSetting>,
+        change: impl FnOnce(&mut T),
+        then: impl FnOnce(&T),
+    ) -> Result<(), InvalidSettings>
+    where
+        T: Clone,
+    {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut value = T::clone(&self.value.load());
         change(&mut value);
+        InvalidSettings::check(objection(&value).into_iter().collect())?;
         self.replace(name, value)?;
         then(&self.value.load());
         Ok(())

@@ -15,7 +15,7 @@ pub struct RateLimitConfig {
     pub wait: Duration,
     /// Lowers the rate when the called service throttles. Default: it does not.
     pub adaptive: Option<Adaptive>,
-    /// Lets every request through, and counts those that would have been refused. Default `false`.
+    /// Lets every request through, and counts those that would have been refused or made wait. Default `false`.
     pub shadow: bool,
 }
 

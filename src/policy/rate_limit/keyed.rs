@@ -14,7 +14,7 @@ use super::error::RateLimited;
 use super::future::{Call, Gated};
 use super::layer::{PerKey, RateLimitLayer};
 use super::limit::RateLimitBuilder;
-use super::line::{Entry, Standing};
+use super::line::{Entry, Standing, Wakers};
 use super::meter::KeyMeter;
 use super::rules::Rules;
 use super::snapshot::{Snapshot, Spent};
@@ -188,16 +188,20 @@ impl<K: Key> KeyedRateLimit<K> {
     ///
     /// What cannot be accepted; the old settings stay in force then.
     pub fn reconfigure(&self, change: impl FnOnce(&mut RateLimitConfig)) -> Result<(), InvalidSettings> {
-        let Shared { rules, keys, .. } = &*self.0;
-        let name = rules.name();
-        let mut changed = RateLimitConfig::clone(&rules.config());
-        change(&mut changed);
-        InvalidSettings::check(not_adaptive(name, &changed).into_iter().collect())?;
-        rules.reconfigure(|config| *config = changed, |put_in_force| put_in_force())?;
-        let mut wake = Vec::new();
-        keys.for_each(|client| wake.extend(client.meter.first()));
-        wake.into_iter().for_each(Waker::wake);
-        Ok(())
+        let Shared {
+            rules, keys, others, ..
+        } = &*self.0;
+        let mut wake = Wakers::default();
+        let objection = |config: &RateLimitConfig| not_adaptive(rules.name(), config);
+        let changed = rules.reconfigure(objection, change, |put_in_force| {
+            put_in_force();
+            // At once, as what has been spent until now comes back at the new rate from now on.
+            let now = rules.clock.ticks();
+            keys.for_each(|client| client.meter.change(rules, now, &mut wake));
+            lock(others).change(rules, now, &mut wake);
+        });
+        wake.wake();
+        changed
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -208,6 +212,9 @@ impl<K: Key> KeyedRateLimit<K> {
     #[inline]
     pub(crate) fn enter(&self, key: K, weight: u32) -> Entrance {
         let rules = &self.0.rules;
+        if rules.is_too_late() {
+            return Entrance::Refused(rules.too_late());
+        }
         let now = rules.clock.ticks();
         let (entry, waiting) = self.entry(key, weight, now, true);
         match entry {
@@ -229,7 +236,7 @@ impl<K: Key> KeyedRateLimit<K> {
             let arrival = keys.peek(&key, |client| client.meter.look(rules, now).0);
             return (Ok(Entry::Admitted(arrival.unwrap_or_default())), None);
         };
-        let mut wake = Vec::new();
+        let mut wake = Wakers::default();
         let make = |key| Client {
             key,
             meter: KeyMeter::new(rules.terms().interval),
@@ -247,7 +254,7 @@ impl<K: Key> KeyedRateLimit<K> {
             }
             Err(Full) => (Err(Full), None),
         };
-        wake.into_iter().for_each(Waker::wake);
+        wake.wake();
         (entry, waits)
     }
 }
@@ -267,13 +274,13 @@ struct OfKey<K: Key> {
 }
 
 impl<K: Key> OfKey<K> {
-    fn with<T>(&self, work: impl FnOnce(&mut KeyMeter, &mut Vec<Waker>) -> T) -> Option<T> {
-        let mut wake = Vec::new();
+    fn with<T>(&self, work: impl FnOnce(&mut KeyMeter, &mut Wakers) -> T) -> Option<T> {
+        let mut wake = Wakers::default();
         let done = match &self.key {
             Some(key) => self.shared.keys.peek(key, |client| work(&mut client.meter, &mut wake)),
             None => Some(work(&mut lock(&self.shared.others), &mut wake)),
         };
-        wake.into_iter().for_each(Waker::wake);
+        wake.wake();
         done
     }
 }

@@ -130,6 +130,9 @@ impl RateLimit {
     pub(crate) fn enter(&self, weight: u32) -> Entrance {
         let now = self.0.rules.clock.ticks();
         let rules = &self.0.rules;
+        if rules.is_too_late() {
+            return Entrance::Refused(rules.too_late());
+        }
         match self.entry(weight, now, true) {
             Entry::Admitted(arrival) => Entrance::Admitted(rules.admitted(arrival, now)),
             Entry::Waits(ticket) => Entrance::Waits(Turn::new(self.0.clone(), ticket, now)),
@@ -140,12 +143,19 @@ impl RateLimit {
     #[inline]
     fn entry(&self, weight: u32, now: Ticks, patient: bool) -> Entry {
         let Shared { rules, meter } = &*self.0;
-        if rules.is_due(now) {
-            rules.recover(|put| meter.retune(rules, now, put));
-        }
+        self.recover(now);
         match NonZeroU32::new(weight) {
             Some(weight) => meter.enter(rules, weight, now, patient),
             None => Entry::Admitted(meter.look().0),
+        }
+    }
+
+    /// Gives back what has come back of a lowered rate.
+    #[inline]
+    fn recover(&self, now: Ticks) {
+        let Shared { rules, meter } = &*self.0;
+        if rules.is_due(now) {
+            rules.recover(|put| meter.retune(rules, now, put));
         }
     }
 
@@ -159,8 +169,10 @@ impl RateLimit {
     /// Returns what is left at this moment.
     pub fn snapshot(&self) -> Snapshot {
         let Shared { rules, meter } = &*self.0;
+        let now = rules.clock.ticks();
+        self.recover(now);
         let (arrival, waiting) = meter.look();
-        Spent::new(arrival, rules.terms(), rules.clock.ticks()).snapshot(waiting)
+        Spent::new(arrival, rules.terms(), now).snapshot(waiting)
     }
 
     /// Returns the settings in force.
@@ -177,7 +189,8 @@ impl RateLimit {
     /// change the same handle.
     pub fn reconfigure(&self, change: impl FnOnce(&mut RateLimitConfig)) -> Result<(), InvalidSettings> {
         let Shared { rules, meter } = &*self.0;
-        rules.reconfigure(change, |put| meter.retune(rules, rules.clock.ticks(), put))
+        let put_in_force = |put: &dyn Fn()| meter.retune(rules, rules.clock.ticks(), put);
+        rules.reconfigure(|_| None, change, put_in_force)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -201,7 +214,8 @@ impl Gate for Shared {
 
 impl Describe for RateLimit {
     fn describe(&self) -> inventory::Entry {
-        let Shared { rules, meter } = &*self.0;
+        let rules = &self.0.rules;
+        let Snapshot { remaining, waiting, .. } = self.snapshot();
         let share = rules.share();
         let state = if share < 1.0 { "lowered" } else { "full" };
         let adaptive = rules.config().adaptive.map_or("none".to_owned(), |adaptive| {
@@ -217,8 +231,8 @@ impl Describe for RateLimit {
         entry
             .setting("adaptive", adaptive)
             .setting("share", format!("{:.0}%", share * 100.0))
-            .setting("remaining", self.snapshot().remaining)
-            .setting("waiting", meter.look().1)
+            .setting("remaining", remaining)
+            .setting("waiting", waiting)
             .counter("throttled", rules.sum(Count::Throttled))
     }
 }
@@ -264,7 +278,7 @@ impl RateLimitBuilder {
         self
     }
 
-    /// Lets every request through, and counts those that would have been refused. Default `false`.
+    /// Lets every request through, and counts those that would have been refused or made wait. Default `false`.
     pub fn shadow(mut self, shadow: bool) -> Self {
         self.config.shadow = shadow;
         self

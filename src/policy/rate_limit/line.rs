@@ -1,6 +1,7 @@
 //! Those who wait for their turn, in the order in which they came.
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::num::NonZeroU32;
 use std::task::Waker;
 
@@ -14,13 +15,34 @@ use crate::base::ticks::Ticks;
 pub(super) struct Line {
     waiting: BTreeMap<u64, Waiter>,
     weight: u64,
+    /// The weight of all that have ever joined.
+    joined: u64,
 }
 
 #[derive(Debug)]
 struct Waiter {
     weight: NonZeroU32,
+    /// The weight of all that had joined before.
+    place: u64,
     since: Ticks,
     waker: Waker,
+}
+
+/// Wakers to be woken, and to be dropped, when nothing is locked any more: what they do then nobody knows.
+#[derive(Debug, Default)]
+pub(super) struct Wakers {
+    woken: Vec<Waker>,
+    dropped: Vec<Waker>,
+}
+
+impl Wakers {
+    pub(super) fn add(&mut self, waker: Option<Waker>) {
+        self.woken.extend(waker);
+    }
+
+    pub(super) fn wake(self) {
+        self.woken.into_iter().for_each(Waker::wake);
+    }
 }
 
 /// A line, what it waits for, and by which terms; for as long as nobody else looks.
@@ -74,7 +96,7 @@ impl Line {
 
 impl Desk<'_> {
     /// Admits a request, or puts it at the end of the line if its turn comes by `end`.
-    pub(super) fn enter(&mut self, weight: NonZeroU32, end: Ticks, wake: &mut Vec<Waker>) -> Entry {
+    pub(super) fn enter(&mut self, weight: NonZeroU32, end: Ticks, wake: &mut Wakers) -> Entry {
         self.advance(wake);
         let denied = if self.line.is_empty() {
             match self.arrival.spend(weight, self.terms, self.now) {
@@ -98,13 +120,21 @@ impl Desk<'_> {
     fn join(&mut self, weight: NonZeroU32) -> u64 {
         let (waker, since) = (Waker::noop().clone(), self.now);
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let place = self.line.joined;
         self.line.weight += u64::from(weight.get());
-        self.line.waiting.insert(ticket, Waiter { weight, since, waker });
+        self.line.joined = place.wrapping_add(weight.get().into());
+        let waiter = Waiter {
+            weight,
+            place,
+            since,
+            waker,
+        };
+        self.line.waiting.insert(ticket, waiter);
         ticket
     }
 
     /// Lets all go whose time has come, each as of that time: however late somebody looks, they have waited since.
-    pub(super) fn advance(&mut self, wake: &mut Vec<Waker>) {
+    pub(super) fn advance(&mut self, wake: &mut Wakers) {
         while let Some((&ticket, first)) = self.line.waiting.first_key_value() {
             // What waits when the quota is lowered below it goes when there is as much as there ever is.
             let weight = first.weight.min(self.terms.burst);
@@ -118,30 +148,34 @@ impl Desk<'_> {
             if let Ok(spent) = self.arrival.spend(weight, self.terms, due) {
                 *self.arrival = spent;
             }
-            wake.extend(self.line.remove(ticket).map(|waiter| waiter.waker));
+            wake.add(self.line.remove(ticket).map(|waiter| waiter.waker));
             // Whoever is first now may know of an earlier turn, as somebody between may have left.
-            wake.extend(self.line.first());
+            wake.add(self.line.first());
         }
     }
 
     /// Says what has become of somebody, and remembers whom to wake if it still waits.
-    pub(super) fn standing(&mut self, ticket: u64, waker: &Waker, wake: &mut Vec<Waker>) -> Standing {
+    pub(super) fn standing(&mut self, ticket: u64, waker: &Waker, wake: &mut Wakers) -> Standing {
         self.advance(wake);
-        let Some(waiter) = self.line.waiting.get_mut(&ticket) else {
+        let first = self.line.waiting.first_key_value().map(|(_, first)| first.place);
+        let (Some(first), Some(waiter)) = (first, self.line.waiting.get_mut(&ticket)) else {
             return Standing::Admitted(*self.arrival);
         };
-        waiter.waker.clone_from(waker);
-        let weight = waiter.weight;
-        let ahead = self.line.waiting.range(..ticket);
-        let ahead = ahead.map(|(_, waiter)| u64::from(waiter.weight.get())).sum();
+        if !waiter.waker.will_wake(waker) {
+            wake.dropped.push(mem::replace(&mut waiter.waker, waker.clone()));
+        }
+        // With those between who have left, as a sum of the others would walk the line: whoever comes first is woken.
+        let (weight, ahead) = (waiter.weight, waiter.place.wrapping_sub(first));
         Standing::Until(self.turn_behind(ahead, weight))
     }
 
     /// Lets somebody go who does not want to wait any longer; returns whether it still waited.
-    pub(super) fn leave(&mut self, ticket: u64, wake: &mut Vec<Waker>) -> bool {
-        let left = self.line.remove(ticket).is_some();
-        wake.extend(self.line.first());
-        left
+    pub(super) fn leave(&mut self, ticket: u64, wake: &mut Wakers) -> bool {
+        let left = self.line.remove(ticket).map(|waiter| waiter.waker);
+        let has_waited = left.is_some();
+        wake.dropped.extend(left);
+        wake.add(self.line.first());
+        has_waited
     }
 
     /// Returns when somebody may go before whom so much goes.

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::task::Waker;
 
 use super::engine::Arrival;
-use super::line::{Desk, Entry, Line, Standing};
+use super::line::{Desk, Entry, Line, Standing, Wakers};
 use super::quota::Terms;
 use super::rules::Rules;
 use crate::base::keyed::IN_USE;
@@ -66,10 +66,11 @@ impl Meter {
     /// Counts by other terms from now on, which `put_in_force` puts in force: what has been spent stays spent.
     pub(super) fn retune(&self, rules: &Rules, now: Ticks, put_in_force: &dyn Fn()) {
         self.alone(rules, now, |desk, wake| {
+            desk.advance(wake);
             put_in_force();
             let (old, new) = (desk.terms.interval, rules.terms().interval);
             *desk.arrival = desk.arrival.at_interval(old, new, now);
-            wake.extend(desk.line.first());
+            wake.add(desk.line.first());
         });
     }
 
@@ -81,8 +82,8 @@ impl Meter {
     }
 
     /// Does something while nobody else changes anything.
-    fn alone<T>(&self, rules: &Rules, now: Ticks, work: impl FnOnce(&mut Desk<'_>, &mut Vec<Waker>) -> T) -> T {
-        let mut wake = Vec::new();
+    fn alone<T>(&self, rules: &Rules, now: Ticks, work: impl FnOnce(&mut Desk<'_>, &mut Wakers) -> T) -> T {
+        let mut wake = Wakers::default();
         let mut line = lock(&self.line);
         let mut arrival = Arrival(Ticks(self.arrival.fetch_or(BUSY, Ordering::AcqRel) & !BUSY));
         let mut desk = Desk {
@@ -96,7 +97,7 @@ impl Meter {
         let busy = if line.is_empty() { 0 } else { BUSY };
         self.arrival.store(arrival.0.0 | busy, Ordering::Release);
         drop(line);
-        wake.into_iter().for_each(Waker::wake);
+        wake.wake();
         done
     }
 }
@@ -135,7 +136,7 @@ impl KeyMeter {
         weight: NonZeroU32,
         now: Ticks,
         patient: bool,
-        wake: &mut Vec<Waker>,
+        wake: &mut Wakers,
     ) -> Entry {
         if self.line.is_none() {
             let terms = self.retune(rules, now);
@@ -160,12 +161,12 @@ impl KeyMeter {
         ticket: u64,
         now: Ticks,
         waker: &Waker,
-        wake: &mut Vec<Waker>,
+        wake: &mut Wakers,
     ) -> Standing {
         self.alone(rules, now, |desk| desk.standing(ticket, waker, wake))
     }
 
-    pub(super) fn leave(&mut self, rules: &Rules, ticket: u64, now: Ticks, wake: &mut Vec<Waker>) -> bool {
+    pub(super) fn leave(&mut self, rules: &Rules, ticket: u64, now: Ticks, wake: &mut Wakers) -> bool {
         self.alone(rules, now, |desk| desk.leave(ticket, wake))
     }
 
@@ -181,9 +182,15 @@ impl KeyMeter {
         if self.line.is_none() { ahead } else { IN_USE }
     }
 
-    /// Returns whom to wake when the turn of the first has changed.
-    pub(super) fn first(&self) -> Option<Waker> {
-        self.line.as_ref()?.first()
+    /// As [`Meter::retune`], when other terms have just been put in force.
+    pub(super) fn change(&mut self, rules: &Rules, now: Ticks, wake: &mut Wakers) {
+        if self.line.is_some() {
+            let interval = self.interval;
+            let burst = rules.terms().burst;
+            self.at(Terms { interval, burst }, rules, now, |desk| desk.advance(wake));
+        }
+        self.retune(rules, now);
+        wake.add(self.line.as_ref().and_then(|line| line.first()));
     }
 
     fn retune(&mut self, rules: &Rules, now: Ticks) -> Terms {
@@ -197,6 +204,10 @@ impl KeyMeter {
 
     fn alone<T>(&mut self, rules: &Rules, now: Ticks, work: impl FnOnce(&mut Desk<'_>) -> T) -> T {
         let terms = self.retune(rules, now);
+        self.at(terms, rules, now, work)
+    }
+
+    fn at<T>(&mut self, terms: Terms, rules: &Rules, now: Ticks, work: impl FnOnce(&mut Desk<'_>) -> T) -> T {
         let mut line = self.line.take().unwrap_or_default();
         let mut desk = Desk {
             line: &mut line,

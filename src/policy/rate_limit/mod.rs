@@ -53,13 +53,15 @@
 //! **Waiting.** With [`wait`](RateLimitConfig::wait) set, a request that finds nothing left gets in line, if its turn
 //! comes within that time and before the caller's [deadline](crate::deadline); otherwise it is refused at once, as there
 //! is no use in waiting. The line goes in order, nobody overtakes, and each goes as of the moment at which it could,
-//! however coarse timers are. Whoever is dropped leaves, and those behind move up. Whoever is not polled when its turn
-//! comes has had it, and holds up nobody. A wait allocates; a request that is let through does not.
+//! however coarse timers are; if nobody was polled for a while, all whose turn came in it begin together. Whoever is
+//! dropped leaves, and those behind move up. Whoever is not polled when its turn comes has had it, and holds up nobody.
+//! Nothing is begun after the caller's deadline. A wait allocates; a request that is let through does not.
 //!
 //! **Keys.** The account of a key whose burst is back is like that of a new one, so it can be forgotten without anybody
 //! noticing: that happens when its room is needed, and otherwise in time. [`AtCapacity`] says what happens when all keys
-//! have spent something. No key in whose line somebody waits is forgotten. A limit by key does not protect the service
-//! from somebody who has many keys: put one for all beside it.
+//! have spent something. No key in whose line somebody waits is forgotten; if all are such, a new one is refused even
+//! with [`AtCapacity::Forget`]. A limit by key does not protect the service from somebody who has many keys: put one for
+//! all beside it.
 //!
 //! **Changes.** [`RateLimit::reconfigure`] charges the new quota with what the old one had given, in requests: who had
 //! spent 150 of 200 has 150 left of 300, and must wait for half of them to come back if there are 100. A decision that
@@ -85,7 +87,7 @@
 //! | [`shadow`](RateLimitConfig::shadow) | off | |
 //!
 //! Look at a new limit in [`shadow`](RateLimitConfig::shadow) mode first: it lets all through, without waiting, and counts
-//! what it would have refused.
+//! those for which nothing was left: what it would have refused, or made [wait](RateLimitConfig::wait).
 //!
 //! # Telemetry
 //!

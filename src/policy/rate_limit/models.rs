@@ -73,7 +73,7 @@ fn what_is_spent_while_the_quota_changes_is_charged() {
         let spender = thread::spawn(move || is_admitted(other.enter(false)));
         let put_in_force = |put: &dyn Fn()| limit.meter.retune(&limit.rules, NOW, put);
         let change = |config: &mut RateLimitConfig| config.quota = Quota::per_second(2).burst(3);
-        limit.rules.reconfigure(change, put_in_force).unwrap();
+        limit.rules.reconfigure(|_| None, change, put_in_force).unwrap();
         assert!(spender.join().unwrap());
         let (arrival, _) = limit.meter.look();
         assert_eq!(arrival.0.since(NOW), Duration::from_secs(1), "two of two a second");

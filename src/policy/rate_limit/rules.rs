@@ -5,15 +5,15 @@ use std::time::Duration;
 use smol_str::SmolStr;
 
 use super::adaptive::Share;
-use super::config::RateLimitConfig;
+use super::config::{Adaptive, RateLimitConfig};
 use super::engine::{Arrival, Denied};
 use super::error::RateLimited;
 use super::quota::Terms;
 use super::snapshot::Spent;
 use crate::base::Counters;
 use crate::base::clock::Clock;
-use crate::base::deadline::Deadline;
-use crate::base::error::InvalidSettings;
+use crate::base::deadline::{Deadline, is_too_late};
+use crate::base::error::{InvalidSetting, InvalidSettings};
 use crate::base::events::{Change, Events};
 use crate::base::inventory::Entry;
 use crate::base::live::Live;
@@ -148,19 +148,27 @@ impl Rules {
         Refusal::new(KIND, self.name.clone(), limited.into()).retry_in(limited.retry_after())
     }
 
-    /// Refuses a request because the caller's deadline has passed while it waited.
+    /// Returns whether nobody waits any more for what would be let through now; in shadow mode that is no matter.
+    #[inline]
+    pub(super) fn is_too_late(&self) -> bool {
+        is_too_late(None) && !self.shadow.load(Ordering::Relaxed)
+    }
+
+    /// Refuses a request because the caller's deadline has passed.
     pub(super) fn too_late(&self) -> Refusal {
         self.count(Count::Refused);
         Refusal::new(KIND, self.name.clone(), Reason::DeadlinePassed)
     }
 
-    /// Puts changed settings in force; `apply` does so where the old ones are still counted by.
+    /// Puts changed settings in force, unless there is an `objection`; `apply` does so where the old ones are still
+    /// counted by.
     pub(super) fn reconfigure(
         &self,
+        objection: impl FnOnce(&RateLimitConfig) -> Option<InvalidSetting>,
         change: impl FnOnce(&mut RateLimitConfig),
         apply: impl FnOnce(&dyn Fn()),
     ) -> Result<(), InvalidSettings> {
-        self.settings.change(&self.name, change, |config| {
+        self.settings.change_unless(&self.name, objection, change, |config| {
             let mut share = lock(&self.share);
             if config.adaptive.is_none() {
                 *share = Share::default();
@@ -178,9 +186,7 @@ impl Rules {
     /// Takes note that a call was throttled; `apply` puts other terms in force.
     pub(super) fn throttled(&self, apply: impl FnOnce(&dyn Fn())) {
         self.count(Count::Throttled);
-        self.follow(apply, |share, config, now| {
-            share.throttled(config, now);
-        });
+        self.follow(apply, Share::throttled);
     }
 
     /// Returns whether some of the rate may have come back.
@@ -192,23 +198,27 @@ impl Rules {
     /// Gives back what has come back of the rate.
     #[cold]
     pub(super) fn recover(&self, apply: impl FnOnce(&dyn Fn())) {
-        self.follow(apply, |share, config, now| share.recover(config, now));
+        self.follow(apply, |share, config, now| {
+            share.recover(config, now);
+            false
+        });
     }
 
-    fn follow(&self, apply: impl FnOnce(&dyn Fn()), change: impl FnOnce(&mut Share, &super::config::Adaptive, Ticks)) {
+    /// Changes the share of the quota that is given; `change` returns whether that is a fall.
+    fn follow(&self, apply: impl FnOnce(&dyn Fn()), change: impl FnOnce(&mut Share, &Adaptive, Ticks) -> bool) {
         let now = self.clock.ticks();
-        let (before, after) = {
+        let (before, has_fallen, after) = {
             let mut share = lock(&self.share);
             let config = self.config();
             let Some(adaptive) = &config.adaptive else { return };
             let before = share.share;
-            change(&mut share, adaptive, now);
+            let has_fallen = change(&mut share, adaptive, now);
             self.due.store(share.next_look(now).0, Ordering::Relaxed);
             let terms = shared_terms(&config, &share);
             apply(&|| self.put_in_force(terms));
-            (before, share.share)
+            (before, has_fallen, share.share)
         };
-        let told = after < before || (after == 1.0 && before < 1.0);
+        let told = has_fallen || (after == 1.0 && before < 1.0);
         if told {
             let label = |share: f64| if share < 1.0 { "lowered" } else { "full" };
             let detail = format!("{:.0}% of the quota", after * 100.0);

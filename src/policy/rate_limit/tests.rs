@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::adaptive::Share;
 use super::config::Adaptive;
 use super::engine::{Arrival, Denied};
-use super::line::{Desk, Entry, Line, Standing};
+use super::line::{Desk, Entry, Line, Standing, Wakers};
 use super::quota::{Quota, Terms};
 use crate::base::sync::atomic::AtomicU64;
 use crate::base::ticks::Ticks;
@@ -20,7 +20,7 @@ fn at(millis: u64) -> Ticks {
 }
 
 fn weight(weight: u32) -> NonZeroU32 {
-    NonZeroU32::new(weight).unwrap()
+    NonZeroU32::new(weight).expect("a weight")
 }
 
 /// `TestRateLimit` of throttled (<https://github.com/throttled/throttled>, `rate_test.go`): one a second, five at once.
@@ -239,12 +239,12 @@ struct Obvious {
 impl Obvious {
     /// Lets all go who could have gone by now, each at the first nanosecond at which it could.
     fn pass(&mut self, now: Ticks) {
-        let bucket = self.bucket.as_mut().unwrap();
+        let bucket = self.bucket.as_mut().expect("made with it");
         while let Some(&(ticket, weight, since)) = self.waiting.first() {
             let due = match bucket.take(weight, since.max(bucket.at)) {
                 Ok(()) => since.max(bucket.at),
                 Err(Denied::Until(due)) if due <= now => {
-                    bucket.take(weight, due).unwrap();
+                    bucket.take(weight, due).expect("it is due");
                     due
                 }
                 _ => return,
@@ -282,7 +282,7 @@ proptest! {
         let tickets = AtomicU64::new(0);
         let (mut line, mut arrival, mut now) = (Line::default(), Arrival::default(), at(0));
         let mut model = Obvious { bucket: Some(Bucket::new(terms)), ..Obvious::default() };
-        let mut wake = Vec::new();
+        let mut wake = Wakers::default();
         for (passes, step) in steps {
             now.0 += passes;
             let mut desk = Desk { line: &mut line, arrival: &mut arrival, terms, now, tickets: &tickets };

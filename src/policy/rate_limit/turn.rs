@@ -70,6 +70,10 @@ impl Future for Turn {
             let until = match this.gate.standing(ticket, now, cx.waker()) {
                 // Whoever ended the work because of its deadline says so.
                 Standing::Admitted(_) if is_over() => return Poll::Pending,
+                Standing::Admitted(_) if rules.is_too_late() => {
+                    this.ticket = None;
+                    return Poll::Ready(Err(rules.too_late()));
+                }
                 Standing::Admitted(arrival) => {
                     this.ticket = None;
                     rules.count(Count::Waited);
