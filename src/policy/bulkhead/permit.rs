@@ -31,13 +31,13 @@ impl Lane<Room> {
         !is_too_late(None) && self.places.take(self.index())
     }
 
-    /// Takes a place from wherever there is one, or a position in the queue.
+    /// Takes a place from wherever there is one, or a position in the queue for whoever may wait.
     #[cold]
-    pub(super) fn ask(&self) -> Entrance {
+    pub(super) fn ask(&self, may_wait: bool) -> Entrance {
         if is_too_late(None) {
             return Entrance::Shut(Reason::DeadlinePassed);
         }
-        match self.places.ask(self.index()) {
+        match self.places.ask(self.index(), may_wait) {
             Answer::Place => Entrance::Open,
             Answer::Queued(ticket) => Entrance::Waiting(Box::new(Wait::new(self.clone(), ticket))),
             Answer::Full => {

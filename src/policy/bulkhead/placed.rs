@@ -33,7 +33,7 @@ impl<S: Service<Req> + Clone, Req> Placed<S, Req> {
         if lane.enter() {
             return Self::let_in(lane, service, request);
         }
-        match lane.ask() {
+        match lane.ask(true) {
             Entrance::Open => Self::let_in(lane, service, request),
             Entrance::Shut(reason) => Self::refused(lane.refuse(reason)),
             Entrance::Waiting(wait) => {

@@ -110,7 +110,7 @@ impl Door {
 
     #[cold]
     fn ask(&mut self, lane: Lane<Room>) {
-        match lane.ask() {
+        match lane.ask(true) {
             Entrance::Open => self.seat = Seat::new(lane),
             Entrance::Waiting(wait) => self.without = Without::Waiting(lane, wait),
             Entrance::Shut(reason) => self.without = Without::Refused(reason),
