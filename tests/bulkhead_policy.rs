@@ -399,6 +399,64 @@ async fn whoever_waits_is_woken_when_its_place_is_there() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_calls_without_having_asked_gets_a_place_that_is_free_and_waits_for_none() {
+    let bulkhead = bulkhead(1, 1);
+    let mut service = bulkhead.layer().layer(CountsAsks(Arc::default()));
+    service.call(()).await.unwrap();
+    let held = hold(&bulkhead);
+    assert_eq!(reason(&service.call(()).await.unwrap_err()), FULL);
+    let counts = || ["calls", "refused", "cancelled", "waited"].map(|name| counter(&bulkhead, name));
+    assert_eq!((load(&bulkhead), counts()), ((1, 0), [2, 1, 0, 0]));
+
+    // It asked, and did not wait for the answer.
+    assert!(!is_ready(&mut service));
+    drop(held);
+    service.call(()).await.unwrap();
+    assert_eq!((load(&bulkhead), counts()), ((0, 0), [3, 1, 1, 1]));
+
+    let held = hold(&bulkhead);
+    let mut first = bulkhead.layer().layer(hanging());
+    assert!(!is_ready(&mut first));
+    drop(held);
+    assert_eq!(
+        reason(&service.call(()).await.unwrap_err()),
+        FULL,
+        "it overtook who waits"
+    );
+    assert!(is_ready(&mut first));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_nobody_was_told_is_not_kept_for_whoever_asks_next() {
+    let narrow = bulkhead(1, 0);
+    let mut service = narrow.layer().layer(CountsAsks(Arc::default()));
+    let held = hold(&narrow);
+    assert!(is_ready(&mut service));
+    drop(held);
+    assert!(is_ready(&mut service));
+    service.call(()).await.unwrap();
+
+    // Nobody waits twice for one call.
+    let bulkhead = bulkhead(1, 1);
+    let held = hold(&bulkhead);
+    let mut service = bulkhead.layer().layer(CountsAsks(Arc::default()));
+    service.ready().await.unwrap();
+    assert!(is_ready(&mut service));
+    assert_eq!(reason(&service.call(()).await.unwrap_err()), TIMED_OUT);
+
+    // A deadline is that of one caller, whether it had passed before it asked or passed while it waited.
+    for waits in [true, false] {
+        let deadline = Deadline::after(if waits { WAIT / 2 } else { Duration::ZERO });
+        let mut service = bulkhead.layer().layer(CountsAsks(Arc::default()));
+        assert_eq!(deadline.scope(async { is_ready(&mut service) }).await, !waits);
+        tokio::time::advance(WAIT / 2).await;
+        assert!(!is_ready(&mut service), "the deadline was somebody else's");
+    }
+    drop(held);
+    assert_eq!((load(&bulkhead), counter(&bulkhead, "refused")), ((0, 0), 1));
+}
+
 #[test]
 fn a_panic_gives_the_place_back() {
     let bulkhead = bulkhead(1, 0);
