@@ -822,6 +822,44 @@ async fn a_change_reaches_the_keys_that_are_there_and_those_to_come() {
     assert_eq!(bulkhead.snapshot(&8).unwrap().in_flight, 2);
 }
 
+/// The state, and what the settings say of the load.
+fn shown(described: &impl Describe) -> (&'static str, String) {
+    let entry = described.describe();
+    let setting = |name| {
+        let mut settings = entry.settings.iter();
+        settings.find(|(key, _)| *key == name).unwrap().1.as_str()
+    };
+    (
+        entry.state,
+        ["in_flight", "queued", "saturation"].map(setting).join(" "),
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_inventory_shows_the_load() {
+    let bulkhead = bulkhead(3, 2);
+    assert_eq!(shown(&bulkhead), ("open", "0 0 0%".to_owned()));
+    let _two = [(); 2].map(|()| hold(&bulkhead));
+    assert_eq!(shown(&bulkhead), ("open", "2 0 67%".to_owned()));
+    let _third = hold(&bulkhead);
+    let mut waiting = Box::pin(bulkhead.acquire());
+    assert!(waiting.as_mut().poll(&mut cx()).is_pending());
+    assert_eq!(shown(&bulkhead), ("full", "3 1 100%".to_owned()));
+    bulkhead.reconfigure(|config| config.concurrent = 2).unwrap();
+    assert_eq!(shown(&bulkhead), ("full", "3 1 150%".to_owned()));
+
+    let builder = Bulkhead::builder("tenants").concurrent(2).queue(1).wait(WAIT);
+    let tenants = builder.build_keyed(10).unwrap();
+    let _held = [7, 7, 8].map(|key| hold_of(&tenants, key).unwrap());
+    let mut waiting = Box::pin(tenants.acquire(7));
+    assert!(waiting.as_mut().poll(&mut cx()).is_pending());
+    assert_eq!(
+        shown(&tenants),
+        ("full", "3 1 100%".to_owned()),
+        "the fullest key counts"
+    );
+}
+
 struct OfAKey(KeyedBulkhead<u32>);
 
 impl Rig for OfAKey {

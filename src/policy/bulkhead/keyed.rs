@@ -16,7 +16,7 @@ use super::future::{Acquire, Call, ResponseFuture};
 use super::permit::Room;
 use super::placed::Placed;
 use super::rules::Rules;
-use super::snapshot::Snapshot;
+use super::snapshot::{Load, Snapshot};
 use crate::base::clock::Clock;
 use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
 use crate::base::events::Events;
@@ -205,12 +205,13 @@ impl<K: Key> KeyedBulkhead<K> {
 
 impl<K: Key> Describe for KeyedBulkhead<K> {
     fn describe(&self) -> Entry {
-        let mut is_full = false;
+        let concurrent = self.config().concurrent as usize;
+        let mut load = Load::default();
         self.0.rooms.for_each(|slot| {
-            let (taken, _) = slot.room.places.look();
-            is_full |= taken >= slot.room.rules.config().concurrent as usize;
+            let (in_flight, queued) = slot.room.places.look();
+            load.add(&Load::new(in_flight, queued, concurrent));
         });
-        let entry = self.0.rules.describe(if is_full { "full" } else { "open" });
+        let entry = self.0.rules.describe(&load);
         entry.setting("capacity", self.0.capacity).setting("keys", self.keys())
     }
 }

@@ -149,7 +149,7 @@ impl Bulkhead {
 
 impl Describe for Bulkhead {
     fn describe(&self) -> Entry {
-        self.0.rules.describe(self.snapshot().state())
+        self.0.rules.describe(&self.snapshot().load())
     }
 }
 

@@ -5,7 +5,7 @@ use smol_str::SmolStr;
 
 use super::config::BulkheadConfig;
 use super::engine::Places;
-use super::snapshot::Snapshot;
+use super::snapshot::{Load, Snapshot};
 use crate::base::Counters;
 use crate::base::clock::nanos_of;
 use crate::base::error::InvalidSettings;
@@ -118,13 +118,16 @@ impl Rules {
         }
     }
 
-    pub(super) fn describe(&self, state: &'static str) -> Entry {
+    pub(super) fn describe(&self, load: &Load) -> Entry {
         let config = self.config();
         let micros = self.queue_time.load(Ordering::Relaxed) / 1000;
-        Entry::new(KIND, &*self.name, state)
+        Entry::new(KIND, &*self.name, load.state())
             .setting("concurrent", config.concurrent)
             .setting("queue", config.queue)
             .setting("wait", format!("{:?}", config.wait))
+            .setting("in_flight", load.in_flight)
+            .setting("queued", load.queued)
+            .setting("saturation", format!("{:.0}%", load.saturation * 100.0))
             .counter("calls", self.sum(Count::Calls))
             .counter("refused", self.sum(Count::Refused))
             .counter("timed_out", self.sum(Count::TimedOut))
