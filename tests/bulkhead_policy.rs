@@ -632,6 +632,22 @@ async fn a_request_waits_in_the_queue_of_its_partition_before_it_asks_the_inner_
     assert_eq!(reason(&service.oneshot(()).await.unwrap_err()), TIMED_OUT);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_request_in_a_partition_does_not_begin_after_the_deadline_though_the_inner_service_is_ready_then() {
+    let bulkhead = partitions();
+    let unready = Unready(Arc::new(Mutex::new(None)));
+    let service = bulkhead.layer(|(): &()| "critical").layer(unready.clone());
+    let mut call = Box::pin(Deadline::after(WAIT / 2).scope(service.oneshot(())));
+    assert!(call.as_mut().poll(&mut cx()).is_pending());
+    let critical = bulkhead.partition("critical").unwrap();
+    assert_eq!(load(critical), (1, 0));
+    tokio::time::advance(WAIT).await;
+    *unready.0.lock().unwrap() = Some(true);
+    assert_eq!(reason(&call.await.unwrap_err()), Reason::DeadlinePassed);
+    let counts = ["refused", "cancelled"].map(|name| counter(critical, name));
+    assert_eq!((load(critical), counts), ((0, 0), [1, 0]));
+}
+
 #[test]
 fn every_partition_is_in_the_inventory() {
     let bulkhead = partitions();

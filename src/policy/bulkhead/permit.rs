@@ -82,6 +82,14 @@ impl Seat {
         self
     }
 
+    /// Gives the place back, because the call is not made, and says why.
+    #[cold]
+    pub(super) fn refuse(mut self, reason: Reason) -> Option<Refusal> {
+        let refusal = self.0.as_ref().map(|lane| lane.refuse(reason));
+        self.end();
+        refusal
+    }
+
     /// Gives the place back, because the call has ended or is not made.
     #[inline]
     pub(crate) fn end(&mut self) {
