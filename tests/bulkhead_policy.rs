@@ -580,6 +580,17 @@ async fn more_places_let_those_in_who_wait_and_fewer_take_effect_as_calls_end() 
     assert_eq!((bulkhead.config().concurrent, *events.lock().unwrap()), (1, 3));
 }
 
+#[test]
+fn what_was_given_to_a_handle_goes_with_it() {
+    let sink = Arc::new(());
+    let given = Arc::clone(&sink);
+    let builder = Bulkhead::builder("payments").events(move |_: &Event<'_>| _ = &given);
+    let bulkhead = builder.build().unwrap();
+    drop(hold(&bulkhead));
+    drop(bulkhead);
+    assert_eq!(Arc::strong_count(&sink), 1);
+}
+
 /// Two partitions of a place each; without a queue, the second one.
 fn partitions() -> PartitionedBulkhead {
     PartitionedBulkhead::builder("inbound")

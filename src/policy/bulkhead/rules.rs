@@ -22,7 +22,6 @@ pub(super) const KIND: &str = "bulkhead";
 pub(super) struct Rules {
     name: SmolStr,
     settings: Live<BulkheadConfig>,
-    events: Events,
     counts: Counters<5>,
     /// Nanoseconds that callers have waited, all together and the longest.
     queue_time: AtomicU64,
@@ -44,11 +43,10 @@ pub(super) enum Count {
 }
 
 impl Rules {
-    pub(super) fn new(name: SmolStr, config: BulkheadConfig, events: Events) -> Result<Self, InvalidSettings> {
+    pub(super) fn new(name: SmolStr, config: BulkheadConfig) -> Result<Self, InvalidSettings> {
         Ok(Self {
             settings: Live::new(&name, config)?,
             name,
-            events,
             counts: Counters::default(),
             queue_time: AtomicU64::new(0),
             longest_wait: AtomicU64::new(0),
@@ -99,8 +97,8 @@ impl Rules {
     }
 
     /// Tells that settings have changed.
-    pub(super) fn announce(&self) {
-        self.events.emit(KIND, &self.name, Change::Settings);
+    pub(super) fn announce(&self, events: &Events) {
+        events.emit(KIND, &self.name, Change::Settings);
     }
 
     pub(super) fn snapshot(&self, places: &Places) -> Snapshot {
