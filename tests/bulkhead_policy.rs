@@ -399,6 +399,64 @@ async fn whoever_waits_is_woken_when_its_place_is_there() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_calls_without_having_asked_gets_a_place_that_is_free_and_waits_for_none() {
+    let bulkhead = bulkhead(1, 1);
+    let mut service = bulkhead.layer().layer(CountsAsks(Arc::default()));
+    service.call(()).await.unwrap();
+    let held = hold(&bulkhead);
+    assert_eq!(reason(&service.call(()).await.unwrap_err()), FULL);
+    let counts = || ["calls", "refused", "cancelled", "waited"].map(|name| counter(&bulkhead, name));
+    assert_eq!((load(&bulkhead), counts()), ((1, 0), [2, 1, 0, 0]));
+
+    // It asked, and did not wait for the answer.
+    assert!(!is_ready(&mut service));
+    drop(held);
+    service.call(()).await.unwrap();
+    assert_eq!((load(&bulkhead), counts()), ((0, 0), [3, 1, 1, 1]));
+
+    let held = hold(&bulkhead);
+    let mut first = bulkhead.layer().layer(hanging());
+    assert!(!is_ready(&mut first));
+    drop(held);
+    assert_eq!(
+        reason(&service.call(()).await.unwrap_err()),
+        FULL,
+        "it overtook who waits"
+    );
+    assert!(is_ready(&mut first));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_nobody_was_told_is_not_kept_for_whoever_asks_next() {
+    let narrow = bulkhead(1, 0);
+    let mut service = narrow.layer().layer(CountsAsks(Arc::default()));
+    let held = hold(&narrow);
+    assert!(is_ready(&mut service));
+    drop(held);
+    assert!(is_ready(&mut service));
+    service.call(()).await.unwrap();
+
+    // Nobody waits twice for one call.
+    let bulkhead = bulkhead(1, 1);
+    let held = hold(&bulkhead);
+    let mut service = bulkhead.layer().layer(CountsAsks(Arc::default()));
+    service.ready().await.unwrap();
+    assert!(is_ready(&mut service));
+    assert_eq!(reason(&service.call(()).await.unwrap_err()), TIMED_OUT);
+
+    // A deadline is that of one caller, whether it had passed before it asked or passed while it waited.
+    for waits in [true, false] {
+        let deadline = Deadline::after(if waits { WAIT / 2 } else { Duration::ZERO });
+        let mut service = bulkhead.layer().layer(CountsAsks(Arc::default()));
+        assert_eq!(deadline.scope(async { is_ready(&mut service) }).await, !waits);
+        tokio::time::advance(WAIT / 2).await;
+        assert!(!is_ready(&mut service), "the deadline was somebody else's");
+    }
+    drop(held);
+    assert_eq!((load(&bulkhead), counter(&bulkhead, "refused")), ((0, 0), 1));
+}
+
 #[test]
 fn a_panic_gives_the_place_back() {
     let bulkhead = bulkhead(1, 0);
@@ -522,6 +580,17 @@ async fn more_places_let_those_in_who_wait_and_fewer_take_effect_as_calls_end() 
     assert_eq!((bulkhead.config().concurrent, *events.lock().unwrap()), (1, 3));
 }
 
+#[test]
+fn what_was_given_to_a_handle_goes_with_it() {
+    let sink = Arc::new(());
+    let given = Arc::clone(&sink);
+    let builder = Bulkhead::builder("payments").events(move |_: &Event<'_>| _ = &given);
+    let bulkhead = builder.build().unwrap();
+    drop(hold(&bulkhead));
+    drop(bulkhead);
+    assert_eq!(Arc::strong_count(&sink), 1);
+}
+
 /// Two partitions of a place each; without a queue, the second one.
 fn partitions() -> PartitionedBulkhead {
     PartitionedBulkhead::builder("inbound")
@@ -572,6 +641,22 @@ async fn a_request_waits_in_the_queue_of_its_partition_before_it_asks_the_inner_
     drop(given_up);
     assert_eq!(load(critical), (1, 0));
     assert_eq!(reason(&service.oneshot(()).await.unwrap_err()), TIMED_OUT);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_in_a_partition_does_not_begin_after_the_deadline_though_the_inner_service_is_ready_then() {
+    let bulkhead = partitions();
+    let unready = Unready(Arc::new(Mutex::new(None)));
+    let service = bulkhead.layer(|(): &()| "critical").layer(unready.clone());
+    let mut call = Box::pin(Deadline::after(WAIT / 2).scope(service.oneshot(())));
+    assert!(call.as_mut().poll(&mut cx()).is_pending());
+    let critical = bulkhead.partition("critical").unwrap();
+    assert_eq!(load(critical), (1, 0));
+    tokio::time::advance(WAIT).await;
+    *unready.0.lock().unwrap() = Some(true);
+    assert_eq!(reason(&call.await.unwrap_err()), Reason::DeadlinePassed);
+    let counts = ["refused", "cancelled"].map(|name| counter(critical, name));
+    assert_eq!((load(critical), counts), ((0, 0), [1, 0]));
 }
 
 #[test]
@@ -762,6 +847,44 @@ async fn a_change_reaches_the_keys_that_are_there_and_those_to_come() {
     let _second = waiting.await.unwrap();
     let _others = [hold_of(&bulkhead, 8).unwrap(), hold_of(&bulkhead, 8).unwrap()];
     assert_eq!(bulkhead.snapshot(&8).unwrap().in_flight, 2);
+}
+
+/// The state, and what the settings say of the load.
+fn shown(described: &impl Describe) -> (&'static str, String) {
+    let entry = described.describe();
+    let setting = |name| {
+        let mut settings = entry.settings.iter();
+        settings.find(|(key, _)| *key == name).unwrap().1.as_str()
+    };
+    (
+        entry.state,
+        ["in_flight", "queued", "saturation"].map(setting).join(" "),
+    )
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_inventory_shows_the_load() {
+    let bulkhead = bulkhead(3, 2);
+    assert_eq!(shown(&bulkhead), ("open", "0 0 0%".to_owned()));
+    let _two = [(); 2].map(|()| hold(&bulkhead));
+    assert_eq!(shown(&bulkhead), ("open", "2 0 67%".to_owned()));
+    let _third = hold(&bulkhead);
+    let mut waiting = Box::pin(bulkhead.acquire());
+    assert!(waiting.as_mut().poll(&mut cx()).is_pending());
+    assert_eq!(shown(&bulkhead), ("full", "3 1 100%".to_owned()));
+    bulkhead.reconfigure(|config| config.concurrent = 2).unwrap();
+    assert_eq!(shown(&bulkhead), ("full", "3 1 150%".to_owned()));
+
+    let builder = Bulkhead::builder("tenants").concurrent(2).queue(1).wait(WAIT);
+    let tenants = builder.build_keyed(10).unwrap();
+    let _held = [7, 7, 8].map(|key| hold_of(&tenants, key).unwrap());
+    let mut waiting = Box::pin(tenants.acquire(7));
+    assert!(waiting.as_mut().poll(&mut cx()).is_pending());
+    assert_eq!(
+        shown(&tenants),
+        ("full", "3 1 100%".to_owned()),
+        "the fullest key counts"
+    );
 }
 
 struct OfAKey(KeyedBulkhead<u32>);

@@ -74,6 +74,12 @@ impl<S: Service<Req> + Clone, Req> Call<S, Req> {
 }
 
 impl<S: Service<Req>, Req> Call<S, Req> {
+    /// Returns whether the service has not been ready yet.
+    #[cfg(feature = "bulkhead")]
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self, Self::Waiting { .. })
+    }
+
     /// Waits for a service that nobody else uses.
     #[cfg(any(feature = "bulkhead", feature = "hedge", feature = "rate-limit", feature = "retry"))]
     pub(crate) fn of(service: S, request: Req) -> Self {

@@ -123,8 +123,21 @@ impl<T> Striped<T> {
     /// Returns the lane of this thread.
     #[inline]
     pub(crate) fn lane(&self) -> Lane<T> {
+        self.own().clone()
+    }
+
+    /// Returns the lane of this thread, which may be the one that it has left over from an earlier call.
+    #[inline]
+    #[cfg(feature = "bulkhead")]
+    pub(crate) fn lane_or(&self, left: Option<Lane<T>>) -> Lane<T> {
+        let own = self.own();
+        left.filter(|left| Arc::ptr_eq(&left.0, &own.0))
+            .unwrap_or_else(|| own.clone())
+    }
+
+    fn own(&self) -> &Lane<T> {
         let lanes = &self.0.lanes;
-        Lane(Arc::clone(&lanes[index(lanes.len())].0))
+        &lanes[index(lanes.len())]
     }
 }
 
@@ -177,6 +190,16 @@ mod tests {
         assert_eq!((**lane, Arc::strong_count(&value)), (7, 2));
         drop(lane);
         assert_eq!(Arc::strong_count(&value), 1);
+    }
+
+    #[cfg(feature = "bulkhead")]
+    #[test]
+    fn a_lane_that_is_left_over_is_for_its_own_thread_and_handle() {
+        let (one, other) = (Striped::new(1, 2), Striped::new(2, 2));
+        let [own, foreign] = [index(2), 1 - index(2)].map(|index| one.0.lanes[index].clone());
+        assert!(Arc::ptr_eq(&one.lane_or(Some(own.clone())).0, &own.0));
+        assert!(Arc::ptr_eq(&one.lane_or(Some(foreign)).0, &own.0));
+        assert_eq!(*other.lane_or(Some(own)), 2);
     }
 
     #[test]

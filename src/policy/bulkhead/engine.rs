@@ -1,6 +1,6 @@
 //! Hands out a bounded number of places, and lets callers wait for one in the order in which they asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::task::Waker;
 
@@ -48,11 +48,24 @@ pub(super) enum Answer {
 /// Those who have been given a place and do not know it; to be told when no lock is held.
 #[derive(Debug, Default)]
 #[must_use]
-pub(super) struct Granted(Vec<Waker>);
+pub(super) struct Granted(VecDeque<Waker>);
 
 impl Granted {
-    pub(super) fn wake(self) {
-        self.0.into_iter().for_each(Waker::wake);
+    pub(super) fn wake(mut self) {
+        self.wake_all();
+    }
+
+    fn wake_all(&mut self) {
+        while let Some(waker) = self.0.pop_front() {
+            waker.wake();
+        }
+    }
+}
+
+impl Drop for Granted {
+    /// Those too that stand behind one whose waker panics.
+    fn drop(&mut self) {
+        self.wake_all();
     }
 }
 
@@ -92,21 +105,22 @@ impl Places {
     }
 
     /// Takes a place from any stripe, or a position in the queue; those who wait already come first.
+    ///
+    /// Nobody is woken here: what is free and not for this one is so for a moment, as whoever gave it back is about to
+    /// attend to it. A waker that panics would take the answer along.
     #[cold]
-    pub(super) fn ask(&self, stripe: usize) -> Answer {
+    pub(super) fn ask(&self, stripe: usize, may_wait: bool) -> Answer {
         let mut core = lock(&self.core);
-        let free = self.gather();
-        let (mut free, granted) = core.settle(free);
-        let answer = if free > 0 {
+        let mut free = self.gather();
+        let answer = if free > 0 && !core.is_owed() {
             free -= 1;
             Answer::Place
-        } else if core.queue.len() < core.most_waiting {
+        } else if may_wait && core.queue.len() < core.most_waiting {
             Answer::Queued(core.enqueue())
         } else {
             Answer::Full
         };
         self.leave_open(core, free, stripe);
-        granted.wake();
         answer
     }
 
@@ -186,8 +200,7 @@ impl Places {
     /// Puts back what is free, gives the lock back, and lets others pass by it if they may.
     fn leave_open(&self, core: MutexGuard<'_, Core>, free: usize, stripe: usize) {
         self.spread(free, stripe);
-        let attention = !core.queue.is_empty() || core.debt > 0;
-        self.attention.store(attention, Ordering::Relaxed);
+        self.attention.store(core.is_owed(), Ordering::Relaxed);
     }
 
     /// Puts as many places into each stripe, those that are left over into the given one and its neighbours.
@@ -212,9 +225,14 @@ impl Core {
             && let Some((_, waker)) = self.queue.pop_first()
         {
             free -= 1;
-            granted.0.push(waker);
+            granted.0.push_back(waker);
         }
         (free, granted)
+    }
+
+    /// Returns whether the next place that comes free is somebody's, or goes.
+    fn is_owed(&self) -> bool {
+        !self.queue.is_empty() || self.debt > 0
     }
 
     fn enqueue(&mut self) -> Ticket {

@@ -61,7 +61,7 @@ impl Acquire {
     fn wait(&mut self, lane: Lane<Room>, cx: &mut Context<'_>) -> Poll<Result<Seat, Refusal>> {
         let end = match &mut self.wait {
             Some(wait) => wait.poll(cx),
-            None => match lane.ask() {
+            None => match lane.ask(true) {
                 Entrance::Open => Poll::Ready(Ok(())),
                 Entrance::Waiting(wait) => self.wait.insert(wait).poll(cx),
                 Entrance::Shut(reason) => Poll::Ready(Err(reason)),

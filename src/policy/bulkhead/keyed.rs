@@ -16,7 +16,7 @@ use super::future::{Acquire, Call, ResponseFuture};
 use super::permit::Room;
 use super::placed::Placed;
 use super::rules::Rules;
-use super::snapshot::Snapshot;
+use super::snapshot::{Load, Snapshot};
 use crate::base::clock::Clock;
 use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
 use crate::base::events::Events;
@@ -50,6 +50,7 @@ pub struct KeyedBulkhead<K>(Arc<Shared<K>>);
 
 struct Shared<K> {
     rules: Arc<Rules>,
+    events: Events,
     capacity: usize,
     rooms: KeyedStore<Slot<K>>,
 }
@@ -89,7 +90,7 @@ impl<K: Key> KeyedBulkhead<K> {
         events: Events,
         capacity: usize,
     ) -> Result<Self, InvalidSettings> {
-        let rules = Rules::new(name, config, events)?;
+        let rules = Rules::new(name, config)?;
         if !(2..=1_000_000).contains(&capacity) {
             let key = format!("bulkhead.{}.capacity", rules.name());
             let wrong = InvalidSetting::new(key, capacity.to_string(), "from 2 to 1000000 keys");
@@ -97,6 +98,7 @@ impl<K: Key> KeyedBulkhead<K> {
         }
         Ok(Self(Arc::new(Shared {
             rules: Arc::new(rules),
+            events,
             capacity,
             rooms: KeyedStore::new(capacity, SWEEP, AtCapacity::Forget),
         })))
@@ -173,7 +175,7 @@ impl<K: Key> KeyedBulkhead<K> {
             self.0.rooms.for_each(resize);
         })?;
         granted.into_iter().for_each(Granted::wake);
-        self.0.rules.announce();
+        self.0.rules.announce(&self.0.events);
         Ok(())
     }
 
@@ -195,7 +197,12 @@ impl<K: Key> KeyedBulkhead<K> {
             let config = rules.config();
             let places = Places::new(config.concurrent as usize, config.most_waiting(), 1);
             let rules = Arc::clone(rules);
-            let room = Striped::new(Room { rules, places }, 1);
+            let room = Room {
+                are_lanes_kept: false,
+                rules,
+                places,
+            };
+            let room = Striped::new(room, 1);
             Slot { key, room }
         };
         let lane = rooms.with(key, Clock::default().ticks(), make, |slot| slot.room.lane());
@@ -205,12 +212,13 @@ impl<K: Key> KeyedBulkhead<K> {
 
 impl<K: Key> Describe for KeyedBulkhead<K> {
     fn describe(&self) -> Entry {
-        let mut is_full = false;
+        let concurrent = self.config().concurrent as usize;
+        let mut load = Load::default();
         self.0.rooms.for_each(|slot| {
-            let (taken, _) = slot.room.places.look();
-            is_full |= taken >= slot.room.rules.config().concurrent as usize;
+            let (in_flight, queued) = slot.room.places.look();
+            load.add(&Load::new(in_flight, queued, concurrent));
         });
-        let entry = self.0.rules.describe(if is_full { "full" } else { "open" });
+        let entry = self.0.rules.describe(&load);
         entry.setting("capacity", self.0.capacity).setting("keys", self.keys())
     }
 }

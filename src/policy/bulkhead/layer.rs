@@ -8,7 +8,7 @@ use super::config::BulkheadConfig;
 use super::engine::{Granted, Places};
 use super::future::{Acquire, Call};
 use super::keyed::{Key, KeyedBulkhead};
-use super::permit::Room;
+use super::permit::{self, Room};
 use super::rules::Rules;
 use super::service::BulkheadService;
 use super::snapshot::Snapshot;
@@ -23,7 +23,14 @@ use crate::base::stripe::{self, Lane, MOST_STRIPES, Striped};
 /// A cheap handle: clones and everything made from them share the same places; two handles share nothing, not even if
 /// they have the same name.
 #[derive(Clone, Debug)]
-pub struct Bulkhead(Striped<Room>);
+pub struct Bulkhead(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    room: Striped<Room>,
+    // Not in the room, which a thread may keep for longer than anybody has a handle.
+    events: Events,
+}
 
 impl Bulkhead {
     /// Starts a bulkhead with the defaults; `name` shows in errors, events and the inventory.
@@ -38,8 +45,13 @@ impl Bulkhead {
     pub(super) fn new(name: SmolStr, config: BulkheadConfig, events: Events) -> Result<Self, InvalidSettings> {
         let stripes = stripe::count(MOST_STRIPES);
         let places = Places::new(config.concurrent as usize, config.most_waiting(), stripes);
-        let rules = Arc::new(Rules::new(name, config, events)?);
-        Ok(Self(Striped::new(Room { rules, places }, stripes)))
+        let room = Room {
+            are_lanes_kept: true,
+            rules: Arc::new(Rules::new(name, config)?),
+            places,
+        };
+        let room = Striped::new(room, stripes);
+        Ok(Self(Arc::new(Shared { room, events })))
     }
 
     /// Makes the layer for any [`tower_service::Service`].
@@ -71,6 +83,7 @@ impl Bulkhead {
     /// assert_eq!(ledger.snapshot().in_flight, 0);
     /// # }
     /// ```
+    #[inline]
     pub fn call<F, Fut, T, E>(&self, operation: F) -> Call<F, Fut>
     where
         F: FnOnce() -> Fut,
@@ -103,18 +116,19 @@ impl Bulkhead {
     /// assert!(sessions.acquire().await.is_ok());
     /// # }
     /// ```
+    #[inline]
     pub fn acquire(&self) -> Acquire {
         Acquire::new(self.lane())
     }
 
     /// Returns how many places are taken, how many callers wait, and for how long they have.
     pub fn snapshot(&self) -> Snapshot {
-        self.0.rules.snapshot(&self.0.places)
+        self.0.room.rules.snapshot(&self.0.room.places)
     }
 
     /// Returns the settings in force.
     pub fn config(&self) -> Arc<BulkheadConfig> {
-        self.0.rules.config()
+        self.0.room.rules.config()
     }
 
     /// Changes the settings of every layer of this handle.
@@ -128,28 +142,28 @@ impl Bulkhead {
     /// the same handle.
     pub fn reconfigure(&self, change: impl FnOnce(&mut BulkheadConfig)) -> Result<(), InvalidSettings> {
         let mut granted = Granted::default();
-        self.0.rules.reconfigure(change, |config| {
+        self.0.room.rules.reconfigure(change, |config| {
             let places = config.concurrent as usize;
-            granted = self.0.places.resize(places, config.most_waiting());
+            granted = self.0.room.places.resize(places, config.most_waiting());
         })?;
         granted.wake();
-        self.0.rules.announce();
+        self.0.room.rules.announce(&self.0.events);
         Ok(())
     }
 
     #[inline]
     pub(super) fn lane(&self) -> Lane<Room> {
-        self.0.lane()
+        permit::lane(&self.0.room)
     }
 
     pub(super) fn refuse(&self, reason: Reason) -> Refusal {
-        self.0.rules.refuse(reason)
+        self.0.room.rules.refuse(reason)
     }
 }
 
 impl Describe for Bulkhead {
     fn describe(&self) -> Entry {
-        self.0.rules.describe(self.snapshot().state())
+        self.0.room.rules.describe(&self.snapshot().load())
     }
 }
 

@@ -1,5 +1,6 @@
 //! loom tries every order in which threads can do these things.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Wake, Waker};
 
@@ -21,7 +22,7 @@ fn take(places: &Places, stripe: usize) -> Answer {
     if places.take(stripe) {
         Answer::Place
     } else {
-        places.ask(stripe)
+        places.ask(stripe, true)
     }
 }
 
@@ -99,7 +100,7 @@ fn a_place_that_is_given_to_somebody_who_leaves_goes_on() {
     loom::model(|| {
         let places = Arc::new(Places::new(1, 2, 1));
         assert_eq!(take(&places, 0), Answer::Place);
-        let (first, second) = (ticket(places.ask(0)), ticket(places.ask(0)));
+        let (first, second) = (ticket(places.ask(0, true)), ticket(places.ask(0, true)));
         let other = {
             let places = places.clone();
             thread::spawn(move || places.leave(first, 0))
@@ -114,11 +115,35 @@ fn a_place_that_is_given_to_somebody_who_leaves_goes_on() {
 }
 
 #[test]
+fn a_waker_that_panics_takes_nobodys_answer_along() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: std::sync::Arc<Self>) {
+            panic!("in wake");
+        }
+    }
+    loom::model(|| {
+        let places = Arc::new(Places::new(1, 2, 1));
+        assert_eq!(take(&places, 0), Answer::Place);
+        let first = ticket(places.ask(0, true));
+        assert!(!places.poll(first, &Waker::from(std::sync::Arc::new(Panics))));
+        let other = {
+            let places = places.clone();
+            thread::spawn(move || catch_unwind(AssertUnwindSafe(|| places.release(0))).is_err())
+        };
+        let second = ticket(places.ask(0, true));
+        assert!(other.join().unwrap(), "whoever gives a place back wakes who gets it");
+        assert!(places.poll(first, Waker::noop()));
+        assert!(!places.poll(second, Waker::noop()));
+    });
+}
+
+#[test]
 fn nobody_overtakes_who_waits() {
     loom::model(|| {
         let places = Arc::new(Places::new(1, 1, 1));
         assert_eq!(take(&places, 0), Answer::Place);
-        let first = ticket(places.ask(0));
+        let first = ticket(places.ask(0, true));
         let other = {
             let places = places.clone();
             thread::spawn(move || places.release(0))

@@ -13,6 +13,7 @@ use super::future::ResponseFuture;
 use super::layer::Bulkhead;
 use super::placed::Placed;
 use super::rules::KIND;
+use super::snapshot::Load;
 use crate::base::Counter;
 use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
 use crate::base::events::{EventSink, Events};
@@ -96,14 +97,12 @@ impl PartitionedBulkhead {
 
 impl Describe for PartitionedBulkhead {
     fn describe(&self) -> Entry {
-        let is_full = |(_, bulkhead): &(SmolStr, Bulkhead)| bulkhead.snapshot().state() == "full";
-        let state = if self.0.declared.iter().any(is_full) {
-            "full"
-        } else {
-            "open"
-        };
+        let mut load = Load::default();
+        for (_, bulkhead) in &self.0.declared {
+            load.add(&bulkhead.snapshot().load());
+        }
         let names: Vec<_> = self.0.declared.iter().map(|(name, _)| name.as_str()).collect();
-        Entry::new(KIND, &*self.0.name, state)
+        Entry::new(KIND, &*self.0.name, load.state())
             .setting("partitions", names.join(", "))
             .counter("undeclared", self.0.undeclared.sum())
     }

@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,11 +9,15 @@ use super::rules::{Count, Rules};
 use super::wait::Wait;
 use crate::base::deadline::is_too_late;
 use crate::base::refusal::{Reason, Refusal};
-use crate::base::stripe::Lane;
+use crate::base::stripe::{Lane, Striped};
 
 /// Places, and what applies to whoever asks for one.
+///
+/// Nothing of the user's is in here: a thread keeps it until its next call, after the last handle has gone, too.
 #[derive(Debug)]
 pub(super) struct Room {
+    /// Whether threads keep lanes: a key is in use as long as anybody has one.
+    pub(super) are_lanes_kept: bool,
     pub(super) rules: Arc<Rules>,
     pub(super) places: Places,
 }
@@ -24,6 +29,16 @@ pub(super) enum Entrance {
     Shut(Reason),
 }
 
+// What a call costs is its atomic additions, half of which are those to a lane's reference count. A thread that makes
+// one call after the other needs none: each leaves its lane to the next.
+thread_local!(static LEFT: Cell<Option<Lane<Room>>> = const { Cell::new(None) });
+
+/// Returns this thread's lane.
+#[inline]
+pub(super) fn lane(rooms: &Striped<Room>) -> Lane<Room> {
+    rooms.lane_or(LEFT.try_with(Cell::take).ok().flatten())
+}
+
 impl Lane<Room> {
     /// Takes a place if that takes no more than a look.
     #[inline]
@@ -31,13 +46,13 @@ impl Lane<Room> {
         !is_too_late(None) && self.places.take(self.index())
     }
 
-    /// Takes a place from wherever there is one, or a position in the queue.
+    /// Takes a place from wherever there is one, or a position in the queue for whoever may wait.
     #[cold]
-    pub(super) fn ask(&self) -> Entrance {
+    pub(super) fn ask(&self, may_wait: bool) -> Entrance {
         if is_too_late(None) {
             return Entrance::Shut(Reason::DeadlinePassed);
         }
-        match self.places.ask(self.index()) {
+        match self.places.ask(self.index(), may_wait) {
             Answer::Place => Entrance::Open,
             Answer::Queued(ticket) => Entrance::Waiting(Box::new(Wait::new(self.clone(), ticket))),
             Answer::Full => {
@@ -50,6 +65,16 @@ impl Lane<Room> {
     #[inline]
     pub(super) fn release(&self) {
         self.places.release(self.index());
+    }
+
+    /// Gives the place back, and leaves the lane to the next call of this thread.
+    #[inline]
+    fn give_back(self) {
+        self.release();
+        if self.are_lanes_kept {
+            // A thread that ends keeps nothing.
+            let _ = LEFT.try_with(|left| left.set(Some(self)));
+        }
     }
 
     pub(super) fn refuse(&self, reason: Reason) -> Refusal {
@@ -82,11 +107,19 @@ impl Seat {
         self
     }
 
+    /// Gives the place back, because the call is not made, and says why.
+    #[cold]
+    pub(super) fn refuse(mut self, reason: Reason) -> Option<Refusal> {
+        let refusal = self.0.as_ref().map(|lane| lane.refuse(reason));
+        self.end();
+        refusal
+    }
+
     /// Gives the place back, because the call has ended or is not made.
     #[inline]
     pub(crate) fn end(&mut self) {
         if let Some(lane) = self.0.take() {
-            lane.release();
+            lane.give_back();
         }
     }
 }
@@ -96,7 +129,7 @@ impl Drop for Seat {
     fn drop(&mut self) {
         if let Some(lane) = self.0.take() {
             lane.rules.count(Count::Cancelled);
-            lane.release();
+            lane.give_back();
         }
     }
 }

@@ -6,10 +6,11 @@ use std::task::{Context, Poll, ready};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::future::{Acquire, Held};
+use super::future::{Acquire, Held, HeldProj};
 use super::permit::{Entrance, Room, Seat};
+use crate::base::deadline::{is_over, is_too_late};
 use crate::base::ready;
-use crate::base::refusal::Refusal;
+use crate::base::refusal::{Reason, Refusal};
 use crate::base::stripe::Lane;
 
 pin_project! {
@@ -33,7 +34,7 @@ impl<S: Service<Req> + Clone, Req> Placed<S, Req> {
         if lane.enter() {
             return Self::let_in(lane, service, request);
         }
-        match lane.ask() {
+        match lane.ask(true) {
             Entrance::Open => Self::let_in(lane, service, request),
             Entrance::Shut(reason) => Self::refused(lane.refuse(reason)),
             Entrance::Waiting(wait) => {
@@ -65,6 +66,20 @@ impl<S: Service<Req>, Req> Placed<S, Req> {
     }
 }
 
+impl<S: Service<Req>, Req> Held<ready::Call<S, Req>> {
+    /// Returns the place of a call that has not begun, if nobody waits for its answer any more.
+    #[inline]
+    fn comes_too_late(self: Pin<&mut Self>) -> Option<Seat> {
+        match self.project() {
+            // Whoever keeps the deadline ends this with it, and says why.
+            HeldProj::Running { future, seat } if future.is_waiting() && is_too_late(None) && !is_over() => {
+                Some(mem::take(seat))
+            }
+            _ => None,
+        }
+    }
+}
+
 impl<S: Service<Req>, Req> Future for Placed<S, Req> {
     type Output = <Held<ready::Call<S, Req>> as Future>::Output;
 
@@ -72,7 +87,19 @@ impl<S: Service<Req>, Req> Future for Placed<S, Req> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             match self.as_mut().project() {
-                PlacedProj::Held { held } => return held.poll(cx),
+                PlacedProj::Held { mut held } => {
+                    let Some(seat) = held.as_mut().comes_too_late() else {
+                        return held.poll(cx);
+                    };
+                    // What waits inside goes before its place does.
+                    self.set(Self::Held {
+                        held: Held::Refused { refusal: None },
+                    });
+                    return match seat.refuse(Reason::DeadlinePassed) {
+                        Some(refusal) => Poll::Ready(Err(Box::new(refusal))),
+                        None => Poll::Pending,
+                    };
+                }
                 PlacedProj::Waiting { acquire, parts } => {
                     let admitted = ready!(acquire.poll_seat(cx));
                     let Some((service, request)) = parts.take() else {

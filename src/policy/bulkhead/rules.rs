@@ -5,7 +5,7 @@ use smol_str::SmolStr;
 
 use super::config::BulkheadConfig;
 use super::engine::Places;
-use super::snapshot::Snapshot;
+use super::snapshot::{Load, Snapshot};
 use crate::base::Counters;
 use crate::base::clock::nanos_of;
 use crate::base::error::InvalidSettings;
@@ -22,7 +22,6 @@ pub(super) const KIND: &str = "bulkhead";
 pub(super) struct Rules {
     name: SmolStr,
     settings: Live<BulkheadConfig>,
-    events: Events,
     counts: Counters<5>,
     /// Nanoseconds that callers have waited, all together and the longest.
     queue_time: AtomicU64,
@@ -44,11 +43,10 @@ pub(super) enum Count {
 }
 
 impl Rules {
-    pub(super) fn new(name: SmolStr, config: BulkheadConfig, events: Events) -> Result<Self, InvalidSettings> {
+    pub(super) fn new(name: SmolStr, config: BulkheadConfig) -> Result<Self, InvalidSettings> {
         Ok(Self {
             settings: Live::new(&name, config)?,
             name,
-            events,
             counts: Counters::default(),
             queue_time: AtomicU64::new(0),
             longest_wait: AtomicU64::new(0),
@@ -99,8 +97,8 @@ impl Rules {
     }
 
     /// Tells that settings have changed.
-    pub(super) fn announce(&self) {
-        self.events.emit(KIND, &self.name, Change::Settings);
+    pub(super) fn announce(&self, events: &Events) {
+        events.emit(KIND, &self.name, Change::Settings);
     }
 
     pub(super) fn snapshot(&self, places: &Places) -> Snapshot {
@@ -118,13 +116,16 @@ impl Rules {
         }
     }
 
-    pub(super) fn describe(&self, state: &'static str) -> Entry {
+    pub(super) fn describe(&self, load: &Load) -> Entry {
         let config = self.config();
         let micros = self.queue_time.load(Ordering::Relaxed) / 1000;
-        Entry::new(KIND, &*self.name, state)
+        Entry::new(KIND, &*self.name, load.state())
             .setting("concurrent", config.concurrent)
             .setting("queue", config.queue)
             .setting("wait", format!("{:?}", config.wait))
+            .setting("in_flight", load.in_flight)
+            .setting("queued", load.queued)
+            .setting("saturation", format!("{:.0}%", load.saturation * 100.0))
             .counter("calls", self.sum(Count::Calls))
             .counter("refused", self.sum(Count::Refused))
             .counter("timed_out", self.sum(Count::TimedOut))

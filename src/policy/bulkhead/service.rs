@@ -1,11 +1,9 @@
 use std::fmt;
 use std::mem;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tower_service::Service;
 
-use super::error::BulkheadFull;
 use super::future::{Held, ResponseFuture};
 use super::layer::Bulkhead;
 use super::permit::{Entrance, Room, Seat};
@@ -18,7 +16,8 @@ use crate::base::stripe::Lane;
 /// The tower shell of a [`Bulkhead`]; made by its [layer](Bulkhead::layer).
 ///
 /// It is ready when it has a place and the inner service is ready, and also, without asking that one, when it is going
-/// to refuse. While it waits for a place it keeps its position in the queue; dropping it gives up either.
+/// to refuse. While it waits for a place it keeps its position in the queue; dropping it gives up either. Called without
+/// having been ready, it takes a place that is free, and waits for none.
 #[derive(Clone, Debug)]
 pub struct BulkheadService<S> {
     inner: S,
@@ -97,23 +96,43 @@ impl Door {
     /// Is ready when there is a place, or when there will be none.
     #[inline]
     fn enter(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Without::Unknown = self.without {
-            let lane = self.bulkhead.lane();
-            if lane.enter() {
-                self.seat = Seat::new(lane);
-                return Poll::Ready(());
+        match self.without {
+            Without::Unknown => {
+                let lane = self.bulkhead.lane();
+                if lane.enter() {
+                    self.seat = Seat::new(lane);
+                    return Poll::Ready(());
+                }
+                self.ask(lane, true);
             }
-            self.ask(lane);
+            Without::Refused(reason) => self.ask_again(reason),
+            Without::Waiting(..) => {}
         }
         self.wait(cx)
     }
 
     #[cold]
-    fn ask(&mut self, lane: Lane<Room>) {
-        match lane.ask() {
-            Entrance::Open => self.seat = Seat::new(lane),
-            Entrance::Waiting(wait) => self.without = Without::Waiting(lane, wait),
-            Entrance::Shut(reason) => self.without = Without::Refused(reason),
+    fn ask(&mut self, lane: Lane<Room>, may_wait: bool) {
+        self.without = match lane.ask(may_wait) {
+            Entrance::Open => {
+                self.seat = Seat::new(lane);
+                Without::Unknown
+            }
+            Entrance::Waiting(wait) => Without::Waiting(lane, wait),
+            Entrance::Shut(reason) => Without::Refused(reason),
+        }
+    }
+
+    /// Asks for whoever comes after a refusal that nobody was told; nobody waits a second time.
+    #[cold]
+    fn ask_again(&mut self, before: Reason) {
+        let is_full = |reason| matches!(reason, Reason::BulkheadFull { .. });
+        self.ask(self.bulkhead.lane(), !is_full(before));
+        if let Without::Refused(reason) = &mut self.without
+            && is_full(before)
+            && is_full(*reason)
+        {
+            *reason = before;
         }
     }
 
@@ -125,7 +144,14 @@ impl Door {
                     self.seat = Seat::new(lane.clone());
                     self.without = Without::Unknown;
                 }
-                Err(reason) => self.without = Without::Refused(reason),
+                Err(reason) => {
+                    self.without = Without::Refused(reason);
+                    // The deadline was that of somebody else, who has gone.
+                    if reason == Reason::DeadlinePassed && !is_too_late(None) {
+                        self.ask_again(reason);
+                        return self.wait(cx);
+                    }
+                }
             }
         }
         Poll::Ready(())
@@ -134,6 +160,9 @@ impl Door {
     /// Takes the place for one call; counts the refusal if there is none.
     #[inline]
     pub(crate) fn pass(&mut self) -> Result<Seat, Refusal> {
+        if !self.seat.is_taken() {
+            self.come_unready();
+        }
         // Whoever asked in time may not have come before it was too late.
         if self.seat.is_taken() && !is_too_late(None) {
             return Ok(mem::take(&mut self.seat).begin());
@@ -141,14 +170,21 @@ impl Door {
         Err(self.turn_away())
     }
 
+    /// Takes a place that is free for a caller who did not ask, or did not wait for the answer.
+    #[cold]
+    fn come_unready(&mut self) {
+        if !matches!(self.without, Without::Refused(_)) {
+            // The position in the queue goes first: a place that is given to it is this one's then, if nobody waits.
+            self.without = Without::Unknown;
+            self.ask(self.bulkhead.lane(), false);
+        }
+    }
+
     #[cold]
     fn turn_away(&mut self) -> Refusal {
-        let waited = Duration::ZERO;
         let reason = match mem::replace(&mut self.without, Without::Unknown) {
             Without::Refused(reason) => reason,
-            _ if self.seat.is_taken() => Reason::DeadlinePassed,
-            // Nobody asked, or waited for the answer.
-            _ => BulkheadFull { waited }.into(),
+            Without::Unknown | Without::Waiting(..) => Reason::DeadlinePassed,
         };
         self.seat.end();
         self.bulkhead.refuse(reason)

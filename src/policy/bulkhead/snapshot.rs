@@ -23,15 +23,40 @@ pub struct Snapshot {
 impl Snapshot {
     /// Returns the share of places that are taken, from 0 to 1; above 1 while there are more calls than places.
     pub fn saturation(&self) -> f64 {
-        self.in_flight as f64 / self.concurrent as f64
+        self.load().saturation
+    }
+
+    pub(super) fn load(&self) -> Load {
+        Load::new(self.in_flight, self.queued, self.concurrent)
+    }
+}
+
+/// How much is going on, as the inventory tells it.
+#[derive(Default)]
+pub(super) struct Load {
+    pub(super) in_flight: usize,
+    pub(super) queued: usize,
+    pub(super) saturation: f64,
+}
+
+impl Load {
+    pub(super) fn new(in_flight: usize, queued: usize, concurrent: usize) -> Self {
+        Self {
+            in_flight,
+            queued,
+            saturation: in_flight as f64 / concurrent as f64,
+        }
+    }
+
+    /// Counts another bulkhead in; the fullest of all says how full they are.
+    pub(super) fn add(&mut self, other: &Self) {
+        self.in_flight += other.in_flight;
+        self.queued += other.queued;
+        self.saturation = self.saturation.max(other.saturation);
     }
 
     /// Returns the state as one word: whether a place is free.
     pub(super) fn state(&self) -> &'static str {
-        if self.in_flight < self.concurrent {
-            "open"
-        } else {
-            "full"
-        }
+        if self.saturation < 1.0 { "open" } else { "full" }
     }
 }
