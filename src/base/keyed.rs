@@ -150,6 +150,7 @@ impl<V: Kept> KeyedStore<V> {
                 shard.forget_half(now);
             }
         }
+        shard.tidy(self.most, |kept| self.hash(kept));
         if shard.kept.len() < self.most {
             Ok(())
         } else {
