@@ -31,7 +31,8 @@ use crate::base::ticks::Ticks;
 ///
 /// A cheap handle, like a [`RateLimit`](super::RateLimit), with the same settings for every key. It keeps a bounded number
 /// of keys. A key whose allowance is whole again is like a new one, so it is forgotten whenever its room is needed, and
-/// otherwise within about twice the time in which a burst comes back. A key takes about 64 bytes beside what it holds.
+/// otherwise, as long as others come, within about twice the time in which a burst comes back, or two seconds if that is
+/// less. A key takes about 64 bytes beside what it holds.
 pub struct KeyedRateLimit<K: Key>(Arc<Shared<K>>);
 
 struct Shared<K: Key> {

@@ -7,7 +7,8 @@ use crate::base::ticks::nanos_of;
 /// So many requests in so much time, and how many at once.
 ///
 /// Requests are let through at an even rate, and after a silence up to [`burst`](Self::burst) at once. Over any time `t`
-/// that is at most `burst + t × requests / per`.
+/// that is at most `burst + t × requests / per`; of those who wait, each counts as of the moment of its turn, however
+/// late its task is run.
 ///
 /// # Examples
 ///
