@@ -718,6 +718,35 @@ proptest! {
     }
 }
 
+/// Looks at the limit, and changes it, when it is woken.
+struct Curious(RateLimit);
+
+impl std::task::Wake for Curious {
+    fn wake(self: Arc<Self>) {
+        self.0.describe();
+        self.0.throttled();
+        self.0.reconfigure(|config| config.shadow = false).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_woken_may_look_at_the_limit_and_change_it() {
+    let limit = limit(Quota::per_hour(1)).wait(SECOND * 7200);
+    let limit = limit.adaptive(Adaptive::default()).build().unwrap();
+    limit.check(1).unwrap();
+    let (done, ended) = std::sync::mpsc::channel();
+    let mut call = Box::pin(limit.call(|| ready(Ok::<_, Infallible>(()))));
+    let waker = Waker::from(Arc::new(Curious(limit.clone())));
+    assert!(call.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+    // On a thread of its own, which never ends if it waits for itself.
+    std::thread::spawn(move || {
+        limit.reconfigure(|config| config.quota = Quota::per_second(1)).unwrap();
+        limit.throttled();
+        done.send(()).unwrap();
+    });
+    ended.recv_timeout(SECOND * 10).unwrap();
+}
+
 /// Counts how often it is asked whether it is ready.
 #[derive(Clone, Default)]
 struct Asked(Arc<AtomicU32>);

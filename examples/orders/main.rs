@@ -40,8 +40,8 @@ fn main() -> ExitCode {
                 "/orders/{id}",
                 Endpoint::default()
                     .deadline(Duration::from_secs(1))
-                    .rate_limit(Quota::per_second(10_000))
-                    .per_client(Quota::per_second(500).burst(1000)),
+                    .rate_limit(Quota::per_second(20_000))
+                    .per_client(Quota::per_second(2000).burst(4000)),
             )
             .endpoint(Method::GET, "/slow", Endpoint::default())
             .endpoint(Method::GET, "/events", Endpoint::default().stream())

@@ -58,7 +58,8 @@
 //! them the calls `in_flight`, the callers `queued` and the `saturation` in percent (with keys: of the fullest). It has the
 //! counters `calls` (let in), `refused`, `timed_out` (those of them that had waited), `cancelled` (gave up while they waited,
 //! were ready or were under way), `waited` and `queue_time_us` (all waits together, in microseconds).
-//! [`Bulkhead::snapshot`] has the same, and the longest wait. A partitioned bulkhead has an entry for itself and one for each partition. A change of settings is an [event](crate::events).
+//! [`Bulkhead::snapshot`] has the same, and the longest wait. A partitioned bulkhead has an entry for itself and one for
+//! each partition. A change of settings is an [event](crate::events).
 //!
 //! # Interaction
 //!

@@ -192,17 +192,15 @@ impl<K: Key> KeyedRateLimit<K> {
         let Shared {
             rules, keys, others, ..
         } = &*self.0;
-        let mut wake = Wakers::default();
         let objection = |config: &RateLimitConfig| not_adaptive(rules.name(), config);
-        let changed = rules.reconfigure(objection, change, |put_in_force| {
+        rules.reconfigure(objection, change, |put_in_force| {
             put_in_force();
             // At once, as what has been spent until now comes back at the new rate from now on.
-            let now = rules.clock.ticks();
+            let (now, mut wake) = (rules.clock.ticks(), Wakers::default());
             keys.for_each(|client| client.meter.change(rules, now, &mut wake));
             lock(others).change(rules, now, &mut wake);
-        });
-        wake.wake();
-        changed
+            wake
+        })
     }
 
     pub(crate) fn name(&self) -> &str {

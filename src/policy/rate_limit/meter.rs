@@ -64,14 +64,15 @@ impl Meter {
     }
 
     /// Counts by other terms from now on, which `put_in_force` puts in force: what has been spent stays spent.
-    pub(super) fn retune(&self, rules: &Rules, now: Ticks, put_in_force: &dyn Fn()) {
-        self.alone(rules, now, |desk, wake| {
+    pub(super) fn retune(&self, rules: &Rules, now: Ticks, put_in_force: &dyn Fn()) -> Wakers {
+        let retune = |desk: &mut Desk<'_>, wake: &mut Wakers| {
             desk.advance(wake);
             put_in_force();
             let (old, new) = (desk.terms.interval, rules.terms().interval);
             *desk.arrival = desk.arrival.at_interval(old, new, now);
             wake.add(desk.line.first());
-        });
+        };
+        self.locked(rules, now, retune).1
     }
 
     /// Returns what is left, and how many wait.
@@ -81,8 +82,14 @@ impl Meter {
         (Arrival(Ticks(arrival)), line.len())
     }
 
-    /// Does something while nobody else changes anything.
+    /// Does something while nobody else changes anything, and wakes whom that concerns.
     fn alone<T>(&self, rules: &Rules, now: Ticks, work: impl FnOnce(&mut Desk<'_>, &mut Wakers) -> T) -> T {
+        let (done, wake) = self.locked(rules, now, work);
+        wake.wake();
+        done
+    }
+
+    fn locked<T>(&self, rules: &Rules, now: Ticks, work: impl FnOnce(&mut Desk<'_>, &mut Wakers) -> T) -> (T, Wakers) {
         let mut wake = Wakers::default();
         let mut line = lock(&self.line);
         let mut arrival = Arrival(Ticks(self.arrival.fetch_or(BUSY, Ordering::AcqRel) & !BUSY));
@@ -96,9 +103,7 @@ impl Meter {
         let done = work(&mut desk, &mut wake);
         let busy = if line.is_empty() { 0 } else { BUSY };
         self.arrival.store(arrival.0.0 | busy, Ordering::Release);
-        drop(line);
-        wake.wake();
-        done
+        (done, wake)
     }
 }
 

@@ -19,10 +19,14 @@ use crate::base::ticks::nanos_of;
 /// assert_eq!(quota.to_string(), "100 in 1s, 200 at once");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Quota {
-    pub(super) requests: u32,
-    pub(super) per: Duration,
-    pub(super) burst: u32,
+    /// How many requests are let through ...
+    pub requests: u32,
+    /// ... in so much time.
+    pub per: Duration,
+    /// How many are let through at once after a silence.
+    pub burst: u32,
 }
 
 /// The longest time in which a burst may come back.

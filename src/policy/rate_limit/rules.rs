@@ -8,6 +8,7 @@ use super::adaptive::Share;
 use super::config::{Adaptive, RateLimitConfig};
 use super::engine::{Arrival, Denied};
 use super::error::RateLimited;
+use super::line::Wakers;
 use super::quota::Terms;
 use super::snapshot::Spent;
 use crate::base::Counters;
@@ -161,13 +162,14 @@ impl Rules {
     }
 
     /// Puts changed settings in force, unless there is an `objection`; `apply` does so where the old ones are still
-    /// counted by.
+    /// counted by, and says who is to be woken when nothing is locked any more.
     pub(super) fn reconfigure(
         &self,
         objection: impl FnOnce(&RateLimitConfig) -> Option<InvalidSetting>,
         change: impl FnOnce(&mut RateLimitConfig),
-        apply: impl FnOnce(&dyn Fn()),
+        apply: impl FnOnce(&dyn Fn()) -> Wakers,
     ) -> Result<(), InvalidSettings> {
+        let mut wake = Wakers::default();
         self.settings.change_unless(&self.name, objection, change, |config| {
             let mut share = lock(&self.share);
             if config.adaptive.is_none() {
@@ -175,16 +177,17 @@ impl Rules {
                 self.due.store(Ticks::NEVER.0, Ordering::Relaxed);
             }
             let terms = shared_terms(config, &share);
-            apply(&|| self.put_in_force(terms));
+            wake = apply(&|| self.put_in_force(terms));
             self.wait.store(nanos_of(config.wait), Ordering::Relaxed);
             self.shadow.store(config.shadow, Ordering::Relaxed);
         })?;
+        wake.wake();
         self.events.emit(KIND, &self.name, Change::Settings);
         Ok(())
     }
 
     /// Takes note that a call was throttled; `apply` puts other terms in force.
-    pub(super) fn throttled(&self, apply: impl FnOnce(&dyn Fn())) {
+    pub(super) fn throttled(&self, apply: impl FnOnce(&dyn Fn()) -> Wakers) {
         self.count(Count::Throttled);
         self.follow(apply, Share::throttled);
     }
@@ -197,7 +200,7 @@ impl Rules {
 
     /// Gives back what has come back of the rate.
     #[cold]
-    pub(super) fn recover(&self, apply: impl FnOnce(&dyn Fn())) {
+    pub(super) fn recover(&self, apply: impl FnOnce(&dyn Fn()) -> Wakers) {
         self.follow(apply, |share, config, now| {
             share.recover(config, now);
             false
@@ -205,9 +208,13 @@ impl Rules {
     }
 
     /// Changes the share of the quota that is given; `change` returns whether that is a fall.
-    fn follow(&self, apply: impl FnOnce(&dyn Fn()), change: impl FnOnce(&mut Share, &Adaptive, Ticks) -> bool) {
+    fn follow(
+        &self,
+        apply: impl FnOnce(&dyn Fn()) -> Wakers,
+        change: impl FnOnce(&mut Share, &Adaptive, Ticks) -> bool,
+    ) {
         let now = self.clock.ticks();
-        let (before, has_fallen, after) = {
+        let (before, has_fallen, after, wake) = {
             let mut share = lock(&self.share);
             let config = self.config();
             let Some(adaptive) = &config.adaptive else { return };
@@ -215,9 +222,10 @@ impl Rules {
             let has_fallen = change(&mut share, adaptive, now);
             self.due.store(share.next_look(now).0, Ordering::Relaxed);
             let terms = shared_terms(&config, &share);
-            apply(&|| self.put_in_force(terms));
-            (before, has_fallen, share.share)
+            let wake = apply(&|| self.put_in_force(terms));
+            (before, has_fallen, share.share, wake)
         };
+        wake.wake();
         let told = has_fallen || (after == 1.0 && before < 1.0);
         if told {
             let label = |share: f64| if share < 1.0 { "lowered" } else { "full" };
