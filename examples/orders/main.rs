@@ -33,7 +33,7 @@ fn main() -> ExitCode {
                     .deadline(Duration::from_secs(2))
                     .body_limit(4096)
                     .rate_limit(Quota::per_second(2000))
-                    .per_client(Quota::per_second(100).burst(200)),
+                    .per_client(Quota::per_second(20).burst(40)),
             )
             .endpoint(
                 Method::GET,
