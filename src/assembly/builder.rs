@@ -124,6 +124,10 @@ impl AppBuilder {
         let (settings, wrong) = Settings::read(&self.defaults, self.settings_file.as_deref(), env);
         self.wrong.extend(wrong);
         let inventory = Inventory::default();
+        inventory.add(About {
+            name: self.name.to_string(),
+            owner: self.owner.take().unwrap_or_default(),
+        });
         let house = House {
             clients: settings.clients,
             telemetry: &self.telemetry,
@@ -149,10 +153,6 @@ impl AppBuilder {
             return Err(InvalidSettings::of(self.wrong).into());
         };
 
-        inventory.add(About {
-            name: self.name.to_string(),
-            owner: self.owner.unwrap_or_default(),
-        });
         inventory.add(inbound.clone());
         inventory.add(shutdown.clone());
         inventory.add(LogEntry);
