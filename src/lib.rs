@@ -41,6 +41,7 @@
 //! | [`breaker`] | `breaker` (default) | stops calling a dependency that fails |
 //! | [`bulkhead`] | `bulkhead` (default) | caps how many calls are under way at once; partitions and keys with places of their own |
 //! | [`hedge`] | `hedge` (default) | asks a second time when the answer is late, and takes the first that comes |
+//! | [`fallback`] | `fallback` (default) | answers in another way when the inside was refused or failed |
 //! | [`rate_limit`] | `rate-limit` (default) | limits how many requests are let through in a time, for all or for each key |
 //! | [`health`] | `health` | startup, readiness, liveness; dependency checks and heartbeats |
 //! | [`shutdown`] | `shutdown` | takes a service out of traffic without dropping what it has begun |
@@ -104,6 +105,8 @@ pub use base::{clock, deadline, events, inventory, outcome, request};
 pub use policy::breaker;
 #[cfg(feature = "bulkhead")]
 pub use policy::bulkhead;
+#[cfg(feature = "fallback")]
+pub use policy::fallback;
 #[cfg(feature = "hedge")]
 pub use policy::hedge;
 #[cfg(feature = "rate-limit")]

@@ -4,6 +4,8 @@
 pub mod breaker;
 #[cfg(feature = "bulkhead")]
 pub mod bulkhead;
+#[cfg(feature = "fallback")]
+pub mod fallback;
 #[cfg(feature = "hedge")]
 pub mod hedge;
 #[cfg(feature = "rate-limit")]

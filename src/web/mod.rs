@@ -10,6 +10,8 @@ mod by_status;
 mod client_ip;
 mod deadline;
 mod error_boundary;
+#[cfg(feature = "fallback")]
+mod fallback;
 mod fault;
 mod header_key;
 mod health_json;
@@ -51,6 +53,8 @@ pub use by_status::ByStatus;
 pub use client_ip::{ClientIp, ClientKey};
 pub use deadline::{GRPC_TIMEOUT, SendDeadlineLayer, SendDeadlineService, X_REQUEST_TIMEOUT_MS, caller_timeout};
 pub use error_boundary::{ErrorBoundaryFuture, ErrorBoundaryLayer, ErrorBoundaryService};
+#[cfg(feature = "fallback")]
+pub use fallback::{Failed, HttpFallbackFuture, HttpFallbackLayer, HttpFallbackService};
 pub use header_key::HeaderKey;
 pub use health_layer::{HealthFuture, HealthLayer, HealthService};
 pub use limits::RequestLimits;
