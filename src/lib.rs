@@ -43,6 +43,7 @@
 //! | [`hedge`] | `hedge` (default) | asks a second time when the answer is late, and takes the first that comes |
 //! | [`fallback`] | `fallback` (default) | answers in another way when the inside was refused or failed |
 //! | [`rate_limit`] | `rate-limit` (default) | limits how many requests are let through in a time, for all or for each key |
+//! | [`chaos`] | always; injects only with `chaos`, which is in no other feature | lets answers come late, fail, hang or break off, to try the guards |
 //! | [`health`] | `health` | startup, readiness, liveness; dependency checks and heartbeats |
 //! | [`shutdown`] | `shutdown` | takes a service out of traffic without dropping what it has begun |
 //! | [`web`] | `http` | HTTP layers over one [`Body`]: probes, error boundary, drain gate, body limit, request id; HTTP faces of the policies (with `reqwest` the retry of its client) |
@@ -95,7 +96,7 @@ pub use assembly::{App, AppBuilder, AppError, Bound, Endpoint, run};
 pub use base::error::{BoxError, InvalidSetting, InvalidSettings};
 #[cfg(any(feature = "bulkhead", feature = "http", feature = "rate-limit"))]
 pub use base::key;
-#[cfg(any(feature = "breaker", feature = "retry"))]
+#[cfg(any(feature = "breaker", feature = "chaos", feature = "retry"))]
 pub use base::random;
 pub use base::refusal::{Guarded, Part, Reason, Refusal};
 #[cfg(any(feature = "hedge", feature = "retry"))]
@@ -105,6 +106,7 @@ pub use base::{clock, deadline, events, inventory, outcome, request};
 pub use policy::breaker;
 #[cfg(feature = "bulkhead")]
 pub use policy::bulkhead;
+pub use policy::chaos;
 #[cfg(feature = "fallback")]
 pub use policy::fallback;
 #[cfg(feature = "hedge")]

@@ -5,7 +5,7 @@ mod policy_harness;
 use std::convert::Infallible;
 use std::future::{Future, Ready, pending, ready};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use policy_harness::{Inner, Made, Rig};
 use seaworthy::breaker::{CircuitBreaker, Window};
-use seaworthy::bulkhead::Bulkhead;
 use seaworthy::deadline::Deadline;
 use seaworthy::events::{Change, Event};
 use seaworthy::fallback::{Fallback, FallbackService, On};
@@ -154,15 +153,25 @@ async fn a_timeout_inside_leads_to_the_fallback() {
     assert_eq!(counters(&fallback), [("calls", 1), ("used_on_refusal", 1)]);
 }
 
+/// Fails at once, and holds something until it is dropped.
+struct Holding(Option<Arc<()>>);
+
+impl Future for Holding {
+    type Output = Result<usize, io::Error>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        assert!(self.0.is_some());
+        Poll::Ready(Err(io::Error::other("down")))
+    }
+}
+
 #[tokio::test]
 async fn what_the_inside_held_is_free_before_the_fallback_begins() {
-    let bulkhead = Bulkhead::builder("prices").concurrent(1).build().unwrap();
-    let second = bulkhead.clone();
-    let answer = move |_: BoxError| {
-        let free = 1 - second.snapshot().in_flight;
-        ready(Ok(free as u32))
-    };
-    let client = fallback().layer(answer).layer(bulkhead.layer().layer(service_fn(fail)));
+    let held = Arc::new(());
+    let inside = service_fn(|()| Holding(Some(held.clone())));
+    // Those that are left: the test's own, and no other.
+    let answer = |_: BoxError| ready(Ok(Arc::strong_count(&held)));
+    let client = fallback().layer(answer).layer(inside);
     assert_eq!(client.oneshot(()).await.unwrap(), 1);
 }
 

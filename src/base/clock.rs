@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 #[cfg(any(
     feature = "breaker",
     feature = "bulkhead",
+    feature = "chaos",
     feature = "hedge",
     feature = "rate-limit",
     feature = "retry"
@@ -42,6 +43,7 @@ impl Clock {
     #[cfg(any(
         feature = "breaker",
         feature = "bulkhead",
+        feature = "chaos",
         feature = "hedge",
         feature = "rate-limit",
         feature = "retry"

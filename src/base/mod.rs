@@ -17,7 +17,7 @@ pub mod key;
 pub(crate) mod keyed;
 pub(crate) mod live;
 pub mod outcome;
-#[cfg(any(feature = "breaker", feature = "retry"))]
+#[cfg(any(feature = "breaker", feature = "chaos", feature = "retry"))]
 pub mod random;
 pub(crate) mod ready;
 pub(crate) mod refusal;
@@ -29,6 +29,7 @@ pub(crate) mod sync;
 #[cfg(any(
     feature = "breaker",
     feature = "bulkhead",
+    feature = "chaos",
     feature = "hedge",
     feature = "rate-limit",
     feature = "retry"

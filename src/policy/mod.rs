@@ -4,6 +4,7 @@
 pub mod breaker;
 #[cfg(feature = "bulkhead")]
 pub mod bulkhead;
+pub mod chaos;
 #[cfg(feature = "fallback")]
 pub mod fallback;
 #[cfg(feature = "hedge")]

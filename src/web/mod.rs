@@ -7,6 +7,7 @@ mod breaker;
 #[cfg(feature = "bulkhead")]
 mod bulkhead;
 mod by_status;
+mod chaos;
 mod client_ip;
 mod deadline;
 mod error_boundary;
@@ -50,6 +51,7 @@ pub use bulkhead::{
     HttpPartitionedBulkheadLayer, HttpPartitionedBulkheadService,
 };
 pub use by_status::ByStatus;
+pub use chaos::{HttpChaosFuture, HttpChaosLayer, HttpChaosService};
 pub use client_ip::{ClientIp, ClientKey};
 pub use deadline::{GRPC_TIMEOUT, SendDeadlineLayer, SendDeadlineService, X_REQUEST_TIMEOUT_MS, caller_timeout};
 pub use error_boundary::{ErrorBoundaryFuture, ErrorBoundaryLayer, ErrorBoundaryService};

@@ -3,7 +3,8 @@
 //! A page with yesterday's prices is worth more than no page. Where an answer from a cache, a default or a second source
 //! will do, a fallback gives it as soon as the guards inside say no. It hides the failure from callers, and so must not hide
 //! it from you: its counters say how much of the service lives on fallbacks. Have none where a wrong answer is worse than
-//! none, and none that leans on what has just failed.
+//! none, and none that leans on what has just failed. What is seldom used is seldom tried: try it with a
+//! [`Chaos`](crate::chaos).
 //!
 //! # Examples
 //!
