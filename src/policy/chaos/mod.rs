@@ -76,7 +76,7 @@ mod service;
 
 #[cfg(feature = "chaos")]
 mod armed;
-#[cfg(any(not(feature = "chaos"), test))]
+#[cfg(any(not(feature = "chaos"), all(test, not(seaworthy_loom))))]
 mod inert;
 #[cfg(all(test, not(seaworthy_loom)))]
 mod tests;
