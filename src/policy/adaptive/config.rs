@@ -11,7 +11,7 @@ use crate::base::live::Validate;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct AdaptiveConfig {
-    /// The limit to begin with, from `min` to `max`. Default 20.
+    /// The limit to begin with, from 1 to 1,000,000; put between `min` and `max`. Default 20.
     pub initial: u32,
     /// The least that the limit can become, from 1 to 1,000,000. Default 4.
     pub min: u32,
@@ -20,7 +20,7 @@ pub struct AdaptiveConfig {
     /// How often the limit is thought over, from 10 ms to 60 s; seldomer while calls take longer than half of that, or
     /// there are few. Default 100 ms.
     pub window: Duration,
-    /// How many calls that takes at least, from 5 to 10,000. Default 20.
+    /// How many calls that takes at least, from 5 to 10,000. Default 50.
     pub minimum_calls: u32,
     /// For how long calls may take longer than they did before it is asked whether the load is the reason, from 1 s to
     /// 24 h. Default 10 s.
@@ -36,7 +36,7 @@ impl Default for AdaptiveConfig {
             min: 4,
             max: 1000,
             window: Duration::from_millis(100),
-            minimum_calls: 20,
+            minimum_calls: 50,
             doubt: Duration::from_secs(10),
             algorithm: Arc::new(Gradient2::default()),
         }
@@ -60,9 +60,7 @@ impl Validate for AdaptiveConfig {
             self.max,
             self.min.clamp(*LIMIT.start(), *LIMIT.end())..=*LIMIT.end(),
         );
-        if self.min <= self.max {
-            check(&mut wrong, &prefix, "initial", self.initial, self.min..=self.max);
-        }
+        check(&mut wrong, &prefix, "initial", self.initial, LIMIT);
         check(&mut wrong, &prefix, "window", self.window, WINDOW);
         check(&mut wrong, &prefix, "minimum_calls", self.minimum_calls, CALLS);
         check(&mut wrong, &prefix, "doubt", self.doubt, DOUBT);

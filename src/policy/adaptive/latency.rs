@@ -22,7 +22,7 @@ pub(super) struct Latency {
 }
 
 /// The counts at one moment.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Counted {
     steps: [u64; STEPS],
     dropped: u64,
@@ -65,21 +65,29 @@ impl Latency {
         self.dropped.increment();
     }
 
-    /// Returns what has been counted since `before`, and what is counted now.
-    pub(super) fn since(&self, before: &Counted) -> (Sample, Counted) {
-        let mut now = Counted::default();
+    /// Returns what is counted now.
+    pub(super) fn counted(&self) -> Counted {
+        let mut now = Counted {
+            dropped: self.dropped.sum(),
+            ..Counted::default()
+        };
         for (step, count) in now.steps.iter_mut().enumerate() {
             *count = self.counts.sum_of(step);
         }
-        now.dropped = self.dropped.sum();
-        let new: [u64; STEPS] = std::array::from_fn(|step| now.steps[step] - before.steps[step]);
-        let dropped = now.dropped - before.dropped;
-        let sample = Sample {
+        now
+    }
+}
+
+impl Counted {
+    /// Returns what has been counted since `before`.
+    pub(super) fn since(&self, before: &Self) -> Sample {
+        let new: [u64; STEPS] = std::array::from_fn(|step| self.steps[step] - before.steps[step]);
+        let dropped = self.dropped - before.dropped;
+        Sample {
             calls: new.iter().sum::<u64>() + dropped,
             dropped,
             latency: median(&new),
-        };
-        (sample, now)
+        }
     }
 }
 
@@ -112,14 +120,15 @@ mod tests {
             }
             latency.record(Duration::MAX);
             latency.record_dropped();
-            let (sample, counted) = latency.since(&before);
+            let counted = latency.counted();
+            let sample = counted.since(&before);
             assert_eq!((sample.calls, sample.dropped), (103, 1));
             let ratio = sample.latency.unwrap().as_secs_f64() * 1e6 / micros as f64;
             assert!(
                 (ratio - 1.0).abs() < 1.0 / 16.0 || micros == 3,
                 "{ratio} of {micros} µs"
             );
-            assert_eq!(latency.since(&counted).0, Sample::default());
+            assert_eq!(latency.counted().since(&counted), Sample::default());
         }
     }
 }

@@ -178,7 +178,8 @@ pub struct AdaptiveLimitBuilder {
 }
 
 impl AdaptiveLimitBuilder {
-    /// The limit to begin with, from `min` to `max`; what it was when the service last ran is the best. Default 20.
+    /// The limit to begin with, from 1 to 1,000,000; put between `min` and `max`. What it was when the service last ran
+    /// is the best. Default 20.
     pub fn initial(mut self, calls: u32) -> Self {
         self.config.initial = calls;
         self
@@ -202,7 +203,7 @@ impl AdaptiveLimitBuilder {
         self
     }
 
-    /// How many calls that takes at least, from 5 to 10,000. Default 20.
+    /// How many calls that takes at least, from 5 to 10,000. Default 50.
     pub fn minimum_calls(mut self, calls: u32) -> Self {
         self.config.minimum_calls = calls;
         self

@@ -4,7 +4,7 @@ use std::time::Duration;
 use smol_str::SmolStr;
 
 use super::config::AdaptiveConfig;
-use super::engine::{Engine, Load};
+use super::engine::{Engine, Load, Turn};
 use super::error::Overloaded;
 use super::latency::{Counted, Latency};
 use super::snapshot::Snapshot;
@@ -47,8 +47,9 @@ pub(super) struct Limiter {
 #[derive(Debug)]
 struct Core {
     engine: Engine,
-    /// What had been counted when the window began.
-    before: Counted,
+    /// What had been counted when the window began, and when the baseline was last looked at.
+    window: Counted,
+    long: Counted,
 }
 
 /// What is counted.
@@ -70,23 +71,24 @@ impl Limiter {
         stripes: usize,
     ) -> Result<Self, InvalidSettings> {
         let now = clock.ticks();
-        let limit = config.initial;
-        let engine = Engine::new(limit, now);
+        let engine = Engine::new(&config, now);
+        let limit = engine.limit();
         Ok(Self {
             due: AtomicU64::new(engine.due(&config).0),
             counted_from: AtomicU64::new(now.0),
             slow_after: AtomicU64::new(0),
-            limit: AtomicU64::new(limit.into()),
+            limit: AtomicU64::new(limit as u64),
             has_refused: AtomicBool::new(false),
             settings: Live::new(&name, config)?,
             name,
             clock,
-            places: Places::new(limit as usize, 0, stripes),
+            places: Places::new(limit, 0, stripes),
             latency: Latency::new(),
             counts: Counters::default(),
             core: Mutex::new(Core {
                 engine,
-                before: Counted::default(),
+                window: Counted::default(),
+                long: Counted::default(),
             }),
         })
     }
@@ -176,16 +178,26 @@ impl Limiter {
             Err(TryLockError::WouldBlock) => return,
         };
         let config = self.settings.load();
-        let (sample, counted) = self.latency.since(&core.before);
+        if !core.engine.is_draining() {
+            // Adding up what all threads have counted is not for every call that comes before the window is complete.
+            self.due.store(now.after(config.window / 8).0, Ordering::Relaxed);
+        }
+        let counted = self.latency.counted();
         let load = Load {
             in_flight: self.places.look().0,
             refused: self.has_refused.load(Ordering::Relaxed),
         };
-        if core.engine.turn(sample, load, now, &config) {
-            core.before = counted;
-            self.has_refused.store(false, Ordering::Relaxed);
-            self.apply(core, &config);
+        let [window, long] = [&core.window, &core.long].map(|before| counted.since(before));
+        let turn = core.engine.turn(window, long, load, now, &config);
+        if turn == Turn::Nothing {
+            return;
         }
+        if turn == Turn::All {
+            core.long = counted.clone();
+        }
+        core.window = counted;
+        self.has_refused.store(false, Ordering::Relaxed);
+        self.apply(core, &config);
     }
 
     /// Puts in force what the engine has decided.
