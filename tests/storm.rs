@@ -1,0 +1,127 @@
+//! What the example `storm` shows, as bounds: each holds with the guards, breaks without them, and is no looser than a
+//! fifth.
+
+#[path = "../examples/storm/sim/mod.rs"]
+mod sim;
+
+use std::thread;
+
+use sim::figures::Figures;
+use sim::policies::Guards;
+use sim::{Record, Scenario};
+
+const SEED: u64 = 7;
+
+fn scenario(name: &str) -> Scenario {
+    sim::all().into_iter().find(|scenario| scenario.name == name).unwrap()
+}
+
+fn with(scenario: &Scenario, guards: &Guards) -> Figures {
+    let figures = sim::figures(scenario, &sim::run(scenario, guards, SEED));
+    println!("{figures:.3?}");
+    figures
+}
+
+/// Runs a scenario without its guards and with them.
+fn both(scenario: &Scenario) -> [Figures; 2] {
+    println!("{}: {}", scenario.name, scenario.policy);
+    [false, true].map(|is_guarded| with(scenario, &(scenario.guards)(is_guarded, SEED)))
+}
+
+/// Fails unless the guards keep a figure within its bound, and close to it, and without them it is beyond.
+#[track_caller]
+fn at_most(bound: f64, [unguarded, guarded]: [f64; 2]) {
+    assert!(guarded <= bound, "{guarded} is more than {bound}");
+    assert!(guarded >= 0.8 * bound, "{bound} is too loose for {guarded}");
+    assert!(
+        unguarded > bound,
+        "without guards it is {unguarded}, and no more than {bound} either"
+    );
+}
+
+/// As [`at_most`], for figures that should be high.
+#[track_caller]
+fn at_least(bound: f64, [unguarded, guarded]: [f64; 2]) {
+    assert!(guarded >= bound, "{guarded} is less than {bound}");
+    assert!(0.8 * guarded <= bound, "{bound} is too loose for {guarded}");
+    assert!(
+        unguarded < bound,
+        "without guards it is {unguarded}, and no less than {bound} either"
+    );
+}
+
+/// The seconds until all is well again, where never is more than any number.
+fn recovery(figures: &Figures) -> f64 {
+    figures.recovery.map_or(f64::INFINITY, f64::from)
+}
+
+#[test]
+fn a_budget_bounds_what_a_storm_of_retries_adds_and_lets_it_end() {
+    let runs = both(&scenario("retry storm"));
+    // 1 + 20 %, and the reserves of ten budgets, of ten attempts each, for half a minute of 300 requests a second.
+    at_most(1.2 + 100.0 / (30.0 * 300.0), runs.map(|run| run.amplification));
+    // Of 360 a second with retries 150 are served, so that 2,100 wait when the fault ends; then 500 are served: 15 s.
+    at_most(20.0, runs.map(|run| recovery(&run)));
+}
+
+#[test]
+fn while_a_dependency_is_slow_or_dead_what_does_not_need_it_goes_on() {
+    for name in ["slow dependency", "dead dependency"] {
+        let runs = both(&scenario(name));
+        at_least(0.99, runs.map(|run| run.critical));
+        at_most(250.0, runs.map(|run| f64::from(run.p99_ms)));
+        // The longest open time less its jitter, and then the probes.
+        at_most(3.0, runs.map(|run| recovery(&run)));
+    }
+}
+
+#[test]
+fn a_breaker_does_not_hammer_what_is_dead() {
+    let scenario = scenario("dead dependency");
+    let guards = (scenario.guards)(true, SEED);
+    let without_it = Guards {
+        breaker: None,
+        ..guards.clone()
+    };
+    at_most(
+        0.035,
+        [without_it, guards].map(|guards| with(&scenario, &guards).amplification),
+    );
+}
+
+#[test]
+fn a_dependency_that_flaps_is_used_while_it_is_well() {
+    let runs = both(&scenario("flapping dependency"));
+    at_least(0.99, runs.map(|run| run.critical));
+    at_least(0.3, runs.map(|run| run.sheddable));
+    at_most(2.0, runs.map(|run| recovery(&run)));
+}
+
+#[test]
+fn a_restarted_server_that_is_still_cold_is_not_held_down() {
+    let runs = both(&scenario("restart"));
+    at_most(8.0, runs.map(|run| recovery(&run)));
+    at_least(0.5, runs.map(|run| run.goodput));
+}
+
+#[test]
+fn a_flood_from_one_client_harms_no_other() {
+    let runs = both(&scenario("flood from one client"));
+    at_least(0.999, runs.map(|run| run.critical.min(run.sheddable)));
+    at_most(200.0, runs.map(|run| f64::from(run.p99_ms)));
+}
+
+#[test]
+fn the_same_seed_brings_the_same_storm() {
+    for scenario in sim::all() {
+        let run = |seed: u64| -> Record {
+            let scenario = scenario.clone();
+            // Another thread each time, as the crate's counters are striped by thread.
+            let run = move || sim::run(&scenario, &(scenario.guards)(true, seed), seed);
+            thread::spawn(run).join().unwrap()
+        };
+        let first = run(SEED);
+        assert_eq!(first, run(SEED), "{}", scenario.name);
+        assert_ne!(first, run(SEED + 1), "{}", scenario.name);
+    }
+}
