@@ -54,8 +54,7 @@ fn storm(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let mut pairs = Vec::new();
     for scenario in sim::all() {
         let records = [false, true].map(|is_guarded| {
-            let guards = (scenario.guards)(is_guarded, arguments.seed);
-            let record = sim::run(&scenario, &guards, arguments.seed);
+            let record = sim::run(&scenario, |seed| (scenario.guards)(is_guarded, seed), arguments.seed);
             println!(
                 "{}",
                 table::row(&scenario, is_guarded, &sim::figures(&scenario, &record))

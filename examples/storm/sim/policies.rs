@@ -117,14 +117,14 @@ pub fn allowance() -> KeyedRateLimit<u32> {
     clients.build_keyed(2 * CLIENTS as usize, AtCapacity::Forget).unwrap()
 }
 
-/// Gives the dependency half of the workers, 100 ms a call, and a rest when it fails.
+/// Gives the dependency six of the twenty workers, 150 ms a call, and a rest when it fails.
 pub fn round_the_dependency(seed: u64) -> Guards {
     let breaker = CircuitBreaker::builder("dependency")
         // Of calls, as those of time begin at moments that differ between processes.
         .window(Window::Count(50))
         .open(Duration::from_secs(1), Duration::from_secs(4))
         .random(Random::seeded(seed));
-    let places = Bulkhead::builder("dependency").concurrent(super::WORKERS / 2).queue(5);
+    let places = Bulkhead::builder("dependency").concurrent(6).queue(5);
     Guards {
         breaker: Some(breaker.build().unwrap()),
         lookup: Some(

@@ -15,10 +15,12 @@ use super::record::{Record, Recorder};
 use super::scenario::Scenario;
 use super::server::{Answers, Dice, counted, dependency, network, server};
 
-/// Runs a scenario with these guards in virtual time.
-pub fn run(scenario: &Scenario, guards: &Guards, seed: u64) -> Record {
+/// Runs a scenario in virtual time, in which its guards are made, too.
+pub fn run(scenario: &Scenario, guards: impl FnOnce(u64) -> Guards, seed: u64) -> Record {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
-    runtime.unwrap().block_on(simulate(scenario, guards, seed))
+    runtime
+        .unwrap()
+        .block_on(async { simulate(scenario, &guards(seed), seed).await })
 }
 
 async fn simulate(scenario: &Scenario, guards: &Guards, seed: u64) -> Record {
