@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use crate::sim::SEED;
+
 pub const USAGE: &str = "usage: storm [--seed NUMBER] [PATH]
 
-  --seed NUMBER  from 0 to 18446744073709551615; what all chance comes from. Default 7.
+  --seed NUMBER  from 0 to 18446744073709551615; what all chance comes from. Default 3.
   PATH           where to draw the SVG. Default storm.svg, in target/ if that is there.";
 
 /// What to run, and where to draw it.
@@ -18,7 +20,7 @@ pub struct Arguments {
 impl Arguments {
     /// Reads the arguments; `None` if help is wanted.
     pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Option<Self>, String> {
-        let (mut seed, mut path) = (7, None);
+        let (mut seed, mut path) = (SEED, None);
         let mut arguments = arguments.into_iter();
         while let Some(argument) = arguments.next() {
             match argument.to_str() {
