@@ -7,7 +7,7 @@ mod sim;
 use std::thread::{self, JoinHandle};
 
 use sim::figures::Figures;
-use sim::policies::{Guards, eager};
+use sim::policies::{Guards, eager, room};
 use sim::{Record, SEED, Scenario};
 
 fn scenario(name: &str) -> Scenario {
@@ -125,6 +125,21 @@ fn a_flood_from_one_client_harms_no_other() {
     let runs = both(&scenario("flood from one client"));
     at_least(0.999, runs.map(|run| run.critical.min(run.sheddable)));
     at_most(200.0, runs.map(|run| f64::from(run.p99_ms)));
+}
+
+#[test]
+fn at_three_times_the_capacity_all_of_it_is_used_and_critical_requests_are_served() {
+    let scenario = scenario("overload");
+    let runs @ [_, guarded] = both(&scenario);
+    at_least(0.9, runs.map(|run| run.goodput));
+    at_most(0.0, runs.map(|run| recovery(&run)));
+    let without_classes = all_but(&scenario, |guards| {
+        guards.partitions = None;
+        guards.room = Some(room());
+    });
+    for unguarded in [runs[0], without_classes] {
+        at_least(0.99, [unguarded, guarded].map(|run| run.critical));
+    }
 }
 
 #[test]

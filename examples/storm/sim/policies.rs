@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use seaworthy::breaker::{CircuitBreaker, Window};
 use seaworthy::budget::Budget;
-use seaworthy::bulkhead::Bulkhead;
+use seaworthy::bulkhead::{Bulkhead, PartitionedBulkhead};
 use seaworthy::random::Random;
 use seaworthy::rate_limit::{AtCapacity, KeyedRateLimit, Quota, RateLimit};
 use seaworthy::retry::{Backoff, Retry, RetryBuilder};
@@ -14,6 +14,7 @@ use tower::util::BoxCloneService;
 
 use super::CLIENTS;
 use super::arrivals::Request;
+use super::record::Group;
 use super::server::{Answers, network};
 
 /// What stands between clients, server and dependency; nothing by default.
@@ -27,6 +28,8 @@ pub struct Guards {
     pub clients: Option<KeyedRateLimit<u32>>,
     /// At the server: so many requests under way.
     pub room: Option<Bulkhead>,
+    /// At the server: so many of each kind.
+    pub partitions: Option<PartitionedBulkhead>,
     /// At the server, round its calls of the dependency.
     pub breaker: Option<CircuitBreaker>,
     pub lookup: Option<Timeout>,
@@ -42,6 +45,7 @@ impl Guards {
                     .as_ref()
                     .map(|clients| clients.layer(|request: &Request| request.client)),
             )
+            .option_layer(self.partitions.as_ref().map(|partitions| partitions.layer(partition)))
             .option_layer(self.room.as_ref().map(Bulkhead::layer))
             .service(server);
         let network = network(BoxCloneService::new(inbound));
@@ -65,6 +69,13 @@ impl Guards {
             .option_layer(self.places.as_ref().map(Bulkhead::layer))
             .service(dependency);
         BoxCloneService::new(guarded)
+    }
+}
+
+fn partition(request: &Request) -> &'static str {
+    match request.group {
+        Group::Critical => "critical",
+        Group::Sheddable | Group::Flood => "sheddable",
     }
 }
 
@@ -108,6 +119,15 @@ fn attempt() -> Timeout {
 pub fn room() -> Bulkhead {
     let room = Bulkhead::builder("server").concurrent(super::WORKERS);
     room.queue(50).wait(Duration::from_millis(200)).build().unwrap()
+}
+
+/// Keeps places for the critical requests, which no other can take.
+pub fn partitions() -> PartitionedBulkhead {
+    PartitionedBulkhead::builder("server")
+        .partition("critical", |config| config.concurrent = 32)
+        .partition("sheddable", |config| config.concurrent = 12)
+        .build()
+        .unwrap()
 }
 
 /// Gives each client ten requests a second.

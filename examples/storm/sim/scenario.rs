@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::CAPACITY;
 use super::arrivals::Flow;
-use super::policies::{Guards, allowance, eager, room, round_the_dependency, within_a_budget};
+use super::policies::{Guards, allowance, eager, partitions, room, round_the_dependency, within_a_budget};
 use super::server::{Course, Health};
 
 /// One thing that goes wrong.
@@ -42,6 +42,7 @@ pub fn all() -> Vec<Scenario> {
         dependency("flapping dependency", flapping),
         restart(),
         flood(),
+        overload(),
     ]
 }
 
@@ -173,6 +174,29 @@ fn flood() -> Scenario {
         dependency: WELL,
         guards: |is_guarded, _| Guards {
             clients: is_guarded.then(allowance),
+            ..Guards::default()
+        },
+    }
+}
+
+/// For twenty seconds everybody together asks for three times the capacity.
+fn overload() -> Scenario {
+    let surge = Flow {
+        from: 10.0,
+        until: 30.0,
+        ..usual(2.4, 50)
+    };
+    Scenario {
+        name: "overload",
+        policy: "bulkhead with partitions",
+        fault: 10..30,
+        measured: 10..30,
+        seconds: 50,
+        flows: vec![usual(0.6, 50), surge],
+        server: WELL,
+        dependency: WELL,
+        guards: |is_guarded, _| Guards {
+            partitions: is_guarded.then(partitions),
             ..Guards::default()
         },
     }
