@@ -22,7 +22,7 @@ const PANEL: u32 = 130;
 const MARGIN: i32 = 58;
 const FAULT: RGBColor = RGBColor(250, 228, 222);
 const GREY: RGBColor = RGBColor(120, 120, 120);
-const COLOURS: [RGBColor; 2] = [RGBColor(190, 90, 40), RGBColor(30, 100, 170)];
+const COLOURS: [RGBColor; 3] = [RGBColor(190, 90, 40), RGBColor(30, 100, 170), RGBColor(150, 150, 150)];
 
 /// Draws all of them into one file.
 pub fn draw(pairs: &[Pair], path: &Path) -> Drawn {
@@ -69,8 +69,14 @@ fn load(area: &Area<'_>, scenario: &Scenario, record: &Record) -> Drawn {
     let sum = |counts: &[u32]| f64::from(counts.iter().sum::<u32>());
     let offered = by_second(record, |second| sum(&second.offered));
     let good = by_second(record, |second| sum(&second.good[..Group::Flood as usize]));
-    let most = offered.iter().map(|&(_, y)| y).fold(CAPACITY, f64::max);
-    let lines = [("offered a second", offered), ("goodput", good)];
+    let calls = by_second(record, |second| f64::from(second.calls));
+    let most = offered.iter().chain(&calls).map(|&(_, y)| y).fold(CAPACITY, f64::max);
+    let called = if scenario.is_about_dependency() {
+        "calls of the dependency"
+    } else {
+        "calls of the server"
+    };
+    let lines = [("offered a second", offered), ("goodput", good), (called, calls)];
     panel(area, scenario, 1.1 * most, &lines, &|y| format!("{y:.0}"))
 }
 
@@ -125,6 +131,7 @@ fn panel(
     let mut chart = ChartBuilder::on(area)
         .margin(6)
         .margin_top(18)
+        .margin_right(16)
         .x_label_area_size(18)
         .y_label_area_size(MARGIN - 6)
         .build_cartesian_2d(0.0..f64::from(scenario.seconds), 0.0..most)?;
@@ -144,7 +151,7 @@ fn panel(
         .x_label_formatter(&|x| format!("{x:.0} s"))
         .y_label_formatter(label)
         .draw()?;
-    for ((_, points), colour) in lines.iter().zip(COLOURS) {
+    for ((_, points), colour) in lines.iter().zip(COLOURS).rev() {
         chart.draw_series(LineSeries::new(points.iter().copied(), colour.stroke_width(2)))?;
     }
     Ok(())

@@ -40,11 +40,7 @@ impl Guards {
     /// Puts the guards of the clients round the network, and those of the server behind it.
     pub fn clients(&self, server: Answers) -> Vec<Answers> {
         let inbound = ServiceBuilder::new()
-            .option_layer(
-                self.clients
-                    .as_ref()
-                    .map(|clients| clients.layer(|request: &Request| request.client)),
-            )
+            .option_layer(self.clients.as_ref().map(|clients| clients.layer(client)))
             .option_layer(self.partitions.as_ref().map(|partitions| partitions.layer(partition)))
             .option_layer(self.room.as_ref().map(Bulkhead::layer))
             .service(server);
@@ -70,6 +66,10 @@ impl Guards {
             .service(dependency);
         BoxCloneService::new(guarded)
     }
+}
+
+fn client(request: &Request) -> u32 {
+    request.client
 }
 
 fn partition(request: &Request) -> &'static str {

@@ -8,7 +8,7 @@ use seaworthy::BoxError;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 use tower::util::BoxCloneService;
-use tower::{Service, ServiceExt, service_fn};
+use tower::{ServiceExt, service_fn};
 
 use super::arrivals::{Request, exponential};
 use super::record::Recorder;
@@ -22,7 +22,7 @@ pub type Answers = BoxCloneService<Request, (), BoxError>;
 pub enum Health {
     /// It takes so many times as long as when it is well.
     Slower(f64),
-    /// It refuses connections, and forgets what it had begun.
+    /// It refuses connections, and forgets its line.
     Down,
     /// It takes connections and does not answer.
     Hangs,
@@ -116,8 +116,7 @@ pub fn counted(inner: Answers, recorder: Recorder) -> Answers {
 /// status, without the reason.
 pub fn network(server: Answers) -> Answers {
     BoxCloneService::new(service_fn(move |request: Request| {
-        let mut server = server.clone();
-        let answer = tokio::spawn(async move { server.ready().await?.call(request).await });
+        let answer = tokio::spawn(server.clone().oneshot(request));
         async move { answer.await?.map_err(|_| BoxError::from("503 Service Unavailable")) }
     }))
 }
