@@ -42,6 +42,8 @@
 //! | [`bulkhead`] | `bulkhead` (default) | caps how many calls are under way at once; partitions and keys with places of their own |
 //! | [`hedge`] | `hedge` (default) | asks a second time when the answer is late, and takes the first that comes |
 //! | [`rate_limit`] | `rate-limit` (default) | limits how many requests are let through in a time, for all or for each key |
+//! | [`adaptive`] | `adaptive` (default) | caps how many calls are under way at once, and finds out itself how many |
+//! | [`load_shed`] | `load-shed` (default) | refuses what matters least when there is too much to do |
 //! | [`health`] | `health` | startup, readiness, liveness; dependency checks and heartbeats |
 //! | [`shutdown`] | `shutdown` | takes a service out of traffic without dropping what it has begun |
 //! | [`web`] | `http` | HTTP layers over one [`Body`]: probes, error boundary, drain gate, body limit, request id; HTTP faces of the policies (with `reqwest` the retry of its client) |
@@ -50,7 +52,8 @@
 //! | [`App`], [`run`] | `app` | the assembly: server, admin plane, settings, signals, logs |
 //! | [`budget`], [`replay`], [`attempt`] | with `retry` or `hedge` | what pays for further attempts, how a request is repeated, which attempt this is |
 //! | [`key`] | with `bulkhead`, `http` or `rate-limit` | who a request is counted for |
-//! | [`clock`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
+//! | [`pressure`] | with `adaptive` or `load-shed` | how close something is to its limit |
+//! | [`clock`], [`criticality`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
 //! | [`docs`] | always | architecture, life of a request, settings |
 //!
 //! `full` is all that needs no outside server.
@@ -94,18 +97,24 @@ pub use assembly::{App, AppBuilder, AppError, Bound, Endpoint, run};
 pub use base::error::{BoxError, InvalidSetting, InvalidSettings};
 #[cfg(any(feature = "bulkhead", feature = "http", feature = "rate-limit"))]
 pub use base::key;
+#[cfg(any(feature = "adaptive", feature = "load-shed"))]
+pub use base::pressure;
 #[cfg(any(feature = "breaker", feature = "retry"))]
 pub use base::random;
 pub use base::refusal::{Guarded, Part, Reason, Refusal};
 #[cfg(any(feature = "hedge", feature = "retry"))]
 pub use base::{attempt, budget, replay};
-pub use base::{clock, deadline, events, inventory, outcome, request};
+pub use base::{clock, criticality, deadline, events, inventory, outcome, request};
+#[cfg(feature = "adaptive")]
+pub use policy::adaptive;
 #[cfg(feature = "breaker")]
 pub use policy::breaker;
 #[cfg(feature = "bulkhead")]
 pub use policy::bulkhead;
 #[cfg(feature = "hedge")]
 pub use policy::hedge;
+#[cfg(feature = "load-shed")]
+pub use policy::load_shed;
 #[cfg(feature = "rate-limit")]
 pub use policy::rate_limit;
 #[cfg(feature = "retry")]

@@ -9,6 +9,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::settings::Clients;
+use crate::base::criticality::Criticality;
 use crate::base::error::{InvalidSetting, InvalidSettings};
 use crate::base::inventory::Inventory;
 use crate::policy::rate_limit::{AtCapacity, Quota, RateLimit};
@@ -32,6 +33,7 @@ pub struct Endpoint {
     limits: RequestLimits,
     rate_limit: Option<Quota>,
     per_client: Option<Quota>,
+    criticality: Criticality,
 }
 
 impl Endpoint {
@@ -50,6 +52,12 @@ impl Endpoint {
     /// The response is a stream, such as an event stream: the deadline ends with its head.
     pub fn stream(mut self) -> Self {
         self.limits.stream = true;
+        self
+    }
+
+    /// How much its requests matter when not all can be answered. Default: `Critical`.
+    pub fn criticality(mut self, class: Criticality) -> Self {
+        self.criticality = class;
         self
     }
 
@@ -104,6 +112,7 @@ struct Declared {
     route: RouteTemplate,
     limits: RequestLimits,
     quotas: Option<Quotas>,
+    criticality: Criticality,
 }
 
 impl EndpointTable {
@@ -127,6 +136,7 @@ impl EndpointTable {
                 route: RouteTemplate(template.as_str().into()),
                 quotas: endpoint.quotas(&format!("{method} {template}"), house, &mut wrong),
                 limits: endpoint.limits,
+                criticality: endpoint.criticality,
             };
             let methods = templates.entry(template).or_default();
             if methods.insert(method, declared).is_some() {
@@ -194,6 +204,7 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for EndpointService<S> {
             let extensions = request.extensions_mut();
             extensions.insert(declared.route);
             extensions.insert(declared.limits);
+            extensions.insert(declared.criticality);
             if let Some(quotas) = declared.quotas {
                 extensions.insert(quotas);
             }

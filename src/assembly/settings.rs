@@ -27,6 +27,7 @@ pub(super) struct Settings {
     pub(super) body_idle: Duration,
     pub(super) body_limit: u64,
     pub(super) trust_request_id: bool,
+    pub(super) trust_criticality: bool,
     pub(super) clients: Clients,
     pub(super) admin_listen: SocketAddr,
     pub(super) admin_exposes_all: bool,
@@ -115,6 +116,7 @@ impl Settings {
             .0;
         let body_limit = reader.within("server.body_limit", 2 << 20, Range(0, 1 << 40));
         let trust_request_id = reader.take("server.trust_request_id", false, "`true` or `false`", |_| true);
+        let trust_criticality = reader.take("server.trust_criticality", false, "`true` or `false`", |_| true);
         let clients = Clients::read_from(reader);
         let admin_listen = reader.take(
             "admin.listen",
@@ -143,6 +145,7 @@ impl Settings {
             body_idle,
             body_limit,
             trust_request_id,
+            trust_criticality,
             clients,
             admin_listen,
             admin_exposes_all: expose == "all",

@@ -4,8 +4,8 @@ use tower::ServiceBuilder;
 
 use super::app::App;
 use crate::web::{
-    BodyLimitLayer, ErrorBoundaryLayer, HealthLayer, HttpService, ObserveLayer, QuotasLayer, RequestIdLayer,
-    ShutdownLayer,
+    BodyLimitLayer, CriticalityLayer, ErrorBoundaryLayer, HealthLayer, HttpService, ObserveLayer, QuotasLayer,
+    RequestIdLayer, ShutdownLayer,
 };
 
 /// Puts the inbound stack round a service, outermost layer first.
@@ -17,6 +17,8 @@ pub(super) fn inbound(app: &App, service: impl HttpService) -> impl HttpService 
         .layer(HealthLayer::new(app.health.clone()).status_only())
         // Above all that has labels or limits: it finds the endpoint's.
         .layer(app.endpoints.clone())
+        // Inside of the endpoints, outside of all that asks how much a request matters.
+        .layer(CriticalityLayer::default().trust_callers(app.settings.trust_criticality))
         // Outside of the boundary: sees the final status of refusals, panics and cancellations.
         .layer(ObserveLayer::new(app.telemetry.request_sink()))
         // Outside of all that refuses or fails; nothing above it can fail.

@@ -5,9 +5,11 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime};
 
 #[cfg(any(
+    feature = "adaptive",
     feature = "breaker",
     feature = "bulkhead",
     feature = "hedge",
+    feature = "load-shed",
     feature = "rate-limit",
     feature = "retry"
 ))]
@@ -40,9 +42,11 @@ impl Clock {
 
     /// Returns the present as a number; cheaper than [`now`](Self::now), and not to be compared with it.
     #[cfg(any(
+        feature = "adaptive",
         feature = "breaker",
         feature = "bulkhead",
         feature = "hedge",
+        feature = "load-shed",
         feature = "rate-limit",
         feature = "retry"
     ))]

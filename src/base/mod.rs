@@ -7,6 +7,7 @@ pub mod attempt;
 pub mod budget;
 pub mod clock;
 mod counter;
+pub mod criticality;
 pub mod deadline;
 pub(crate) mod error;
 pub mod events;
@@ -17,6 +18,10 @@ pub mod key;
 pub(crate) mod keyed;
 pub(crate) mod live;
 pub mod outcome;
+#[cfg(any(feature = "adaptive", feature = "bulkhead"))]
+pub(crate) mod places;
+#[cfg(any(feature = "adaptive", feature = "load-shed"))]
+pub mod pressure;
 #[cfg(any(feature = "breaker", feature = "retry"))]
 pub mod random;
 pub(crate) mod ready;
@@ -24,12 +29,16 @@ pub(crate) mod refusal;
 #[cfg(any(feature = "hedge", feature = "retry"))]
 pub mod replay;
 pub mod request;
+#[cfg(any(feature = "adaptive", feature = "hedge"))]
+pub(crate) mod steps;
 pub(crate) mod stripe;
 pub(crate) mod sync;
 #[cfg(any(
+    feature = "adaptive",
     feature = "breaker",
     feature = "bulkhead",
     feature = "hedge",
+    feature = "load-shed",
     feature = "rate-limit",
     feature = "retry"
 ))]

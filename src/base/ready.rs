@@ -75,7 +75,7 @@ impl<S: Service<Req> + Clone, Req> Call<S, Req> {
 
 impl<S: Service<Req>, Req> Call<S, Req> {
     /// Returns whether the service has not been ready yet.
-    #[cfg(feature = "bulkhead")]
+    #[cfg(any(feature = "bulkhead", feature = "load-shed"))]
     pub(crate) fn is_waiting(&self) -> bool {
         matches!(self, Self::Waiting { .. })
     }

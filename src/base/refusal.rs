@@ -8,6 +8,7 @@ use std::time::Duration;
 use smol_str::SmolStr;
 
 use super::allowance::RateLimitHeaders;
+use super::criticality::Criticality;
 use super::outcome::Outcome;
 
 /// Says which policy refused or ended a call, why, and when to come back.
@@ -53,6 +54,16 @@ pub enum Reason {
     },
     /// There is no room to keep account of another key.
     TooManyKeys,
+    /// As many calls are under way as the service can answer without making all of them late.
+    Overloaded {
+        /// How many that are now.
+        limit: u32,
+    },
+    /// There is too much to do for a request that matters no more than this one.
+    Shed {
+        /// Its class.
+        criticality: Criticality,
+    },
     /// The body is larger than the limit in bytes.
     BodyTooLarge {
         /// The most bytes that are accepted.
@@ -152,7 +163,9 @@ impl Refusal {
             | Reason::CircuitOpen
             | Reason::RateLimited { .. }
             | Reason::BulkheadFull { .. }
-            | Reason::TooManyKeys => Outcome::Ignored,
+            | Reason::TooManyKeys
+            | Reason::Overloaded { .. }
+            | Reason::Shed { .. } => Outcome::Ignored,
             Reason::Elapsed { .. } => Outcome::Failure,
         }
     }
@@ -180,6 +193,8 @@ impl Reason {
             Self::RateLimited { .. } => "rate_limited",
             Self::BulkheadFull { .. } => "bulkhead_full",
             Self::TooManyKeys => "too_many_keys",
+            Self::Overloaded { .. } => "overloaded",
+            Self::Shed { .. } => "shed",
             Self::BodyTooLarge { .. } => "body_too_large",
         }
     }
@@ -214,6 +229,8 @@ impl fmt::Display for Reason {
             Self::BulkheadFull { waited } if waited.is_zero() => f.write_str("no place is free"),
             Self::BulkheadFull { waited } => write!(f, "no place came free within {waited:?}"),
             Self::TooManyKeys => f.write_str("no room for another key"),
+            Self::Overloaded { limit } => write!(f, "{limit} calls are as many as it can take now"),
+            Self::Shed { criticality } => write!(f, "too much to do for a request that is {criticality}"),
             Self::BodyTooLarge { limit } => write!(f, "body larger than {limit} bytes"),
         }
     }

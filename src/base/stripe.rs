@@ -128,7 +128,7 @@ impl<T> Striped<T> {
 
     /// Returns the lane of this thread, which may be the one that it has left over from an earlier call.
     #[inline]
-    #[cfg(feature = "bulkhead")]
+    #[cfg(any(feature = "adaptive", feature = "bulkhead"))]
     pub(crate) fn lane_or(&self, left: Option<Lane<T>>) -> Lane<T> {
         let own = self.own();
         left.filter(|left| Arc::ptr_eq(&left.0, &own.0))
@@ -192,7 +192,7 @@ mod tests {
         assert_eq!(Arc::strong_count(&value), 1);
     }
 
-    #[cfg(feature = "bulkhead")]
+    #[cfg(any(feature = "adaptive", feature = "bulkhead"))]
     #[test]
     fn a_lane_that_is_left_over_is_for_its_own_thread_and_handle() {
         let (one, other) = (Striped::new(1, 2), Striped::new(2, 2));

@@ -1,5 +1,7 @@
 //! What HTTP adds to the policies, to health and to shutdown: tower layers over one [`Body`].
 
+#[cfg(feature = "adaptive")]
+mod adaptive;
 mod body;
 mod body_limit;
 #[cfg(feature = "breaker")]
@@ -8,6 +10,7 @@ mod breaker;
 mod bulkhead;
 mod by_status;
 mod client_ip;
+mod criticality;
 mod deadline;
 mod error_boundary;
 mod fault;
@@ -17,6 +20,8 @@ mod health_layer;
 #[cfg(all(feature = "hedge", feature = "retry"))]
 mod hedge;
 mod limits;
+#[cfg(feature = "load-shed")]
+mod load_shed;
 mod observe;
 mod peer;
 mod probe_query;
@@ -35,6 +40,8 @@ mod shutdown_layer;
 #[cfg(feature = "timeout")]
 mod timeout;
 
+#[cfg(feature = "adaptive")]
+pub use adaptive::{HttpAdaptiveLimitFuture, HttpAdaptiveLimitLayer, HttpAdaptiveLimitService, OverloadByStatus};
 pub use body::Body;
 pub use body_limit::{BodyLimitFuture, BodyLimitLayer, BodyLimitService};
 #[cfg(feature = "breaker")]
@@ -49,11 +56,16 @@ pub use bulkhead::{
 };
 pub use by_status::ByStatus;
 pub use client_ip::{ClientIp, ClientKey};
+pub use criticality::{
+    CriticalityLayer, CriticalityService, SendCriticalityLayer, SendCriticalityService, X_CRITICALITY,
+};
 pub use deadline::{GRPC_TIMEOUT, SendDeadlineLayer, SendDeadlineService, X_REQUEST_TIMEOUT_MS, caller_timeout};
 pub use error_boundary::{ErrorBoundaryFuture, ErrorBoundaryLayer, ErrorBoundaryService};
 pub use header_key::HeaderKey;
 pub use health_layer::{HealthFuture, HealthLayer, HealthService};
 pub use limits::RequestLimits;
+#[cfg(feature = "load-shed")]
+pub use load_shed::OfTheRequest;
 pub use observe::{ObserveFuture, ObserveLayer, ObserveService, RouteTemplate};
 pub use peer::PeerAddr;
 pub(crate) use peer::Scheme;

@@ -19,7 +19,11 @@ pub fn status_of(refusal: &Refusal) -> StatusCode {
         } => StatusCode::REQUEST_TIMEOUT,
         Reason::Elapsed { .. } | Reason::DeadlinePassed => StatusCode::GATEWAY_TIMEOUT,
         Reason::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
-        Reason::CircuitOpen | Reason::BulkheadFull { .. } | Reason::TooManyKeys => StatusCode::SERVICE_UNAVAILABLE,
+        Reason::CircuitOpen
+        | Reason::BulkheadFull { .. }
+        | Reason::TooManyKeys
+        | Reason::Overloaded { .. }
+        | Reason::Shed { .. } => StatusCode::SERVICE_UNAVAILABLE,
         Reason::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
     }
 }
@@ -67,7 +71,7 @@ fn kind_of(reason: Reason) -> Option<(&'static str, &'static str)> {
             "https://iana.org/assignments/http-problem-types#quota-exceeded",
             "Request cannot be satisfied as assigned quota has been exceeded",
         )),
-        Reason::BulkheadFull { .. } | Reason::TooManyKeys => Some((
+        Reason::BulkheadFull { .. } | Reason::TooManyKeys | Reason::Overloaded { .. } | Reason::Shed { .. } => Some((
             "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity",
             "Request cannot be satisfied due to temporary server capacity constraints",
         )),

@@ -11,7 +11,6 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::config::BulkheadConfig;
-use super::engine::{Granted, Places};
 use super::future::{Acquire, Call, ResponseFuture};
 use super::permit::Room;
 use super::placed::Placed;
@@ -23,6 +22,7 @@ use crate::base::events::Events;
 use crate::base::inventory::{Describe, Entry};
 use crate::base::key::KeyExtractor;
 use crate::base::keyed::{AtCapacity, Full, IN_USE, Kept, KeyedStore};
+use crate::base::places::{Granted, Places};
 use crate::base::refusal::{Reason, Refusal};
 use crate::base::stripe::{Lane, Striped};
 use crate::base::ticks::Ticks;

@@ -5,7 +5,6 @@ use smol_str::SmolStr;
 use tower_layer::Layer;
 
 use super::config::BulkheadConfig;
-use super::engine::{Granted, Places};
 use super::future::{Acquire, Call};
 use super::keyed::{Key, KeyedBulkhead};
 use super::permit::{self, Room};
@@ -15,6 +14,7 @@ use super::snapshot::Snapshot;
 use crate::base::error::InvalidSettings;
 use crate::base::events::{EventSink, Events};
 use crate::base::inventory::{Describe, Entry};
+use crate::base::places::{Granted, Places};
 use crate::base::refusal::{Reason, Refusal};
 use crate::base::stripe::{self, Lane, MOST_STRIPES, Striped};
 

@@ -75,7 +75,6 @@
 //! throughput, this one 2.0: `cargo bench -p seaworthy-peers -- bulkhead`.
 
 mod config;
-mod engine;
 mod error;
 mod future;
 mod keyed;

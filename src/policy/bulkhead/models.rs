@@ -7,7 +7,7 @@ use std::task::{Wake, Waker};
 use loom::sync::Arc;
 use loom::thread;
 
-use super::engine::{Answer, Places, Ticket};
+use crate::base::places::{Answer, Places, Ticket};
 
 #[derive(Default)]
 struct Woken(AtomicBool);

@@ -3,11 +3,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::engine::{Answer, Places};
 use super::error::BulkheadFull;
 use super::rules::{Count, Rules};
 use super::wait::Wait;
 use crate::base::deadline::is_too_late;
+use crate::base::places::{Answer, Places};
 use crate::base::refusal::{Reason, Refusal};
 use crate::base::stripe::{Lane, Striped};
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 use smol_str::SmolStr;
 
 use super::config::BulkheadConfig;
-use super::engine::Places;
 use super::snapshot::{Load, Snapshot};
 use crate::base::Counters;
 use crate::base::clock::nanos_of;
@@ -12,6 +11,7 @@ use crate::base::error::InvalidSettings;
 use crate::base::events::{Change, Events};
 use crate::base::inventory::Entry;
 use crate::base::live::Live;
+use crate::base::places::Places;
 use crate::base::refusal::{Reason, Refusal};
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 

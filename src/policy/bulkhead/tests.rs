@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::engine::{Answer, Places, Ticket};
 use super::{Bulkhead, PartitionedBulkhead};
 use crate::base::inventory::Describe;
+use crate::base::places::{Answer, Places, Ticket};
 
 /// Places as anybody would write them down: how many are taken, and who waits.
 #[derive(Debug)]

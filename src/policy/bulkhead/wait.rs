@@ -3,12 +3,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use super::engine::Ticket;
 use super::error::BulkheadFull;
 use super::permit::Room;
 use super::rules::Count;
 use crate::base::clock::Clock;
 use crate::base::deadline::{is_over, is_too_late};
+use crate::base::places::Ticket;
 use crate::base::refusal::Reason;
 use crate::base::stripe::Lane;
 use crate::base::within::{Late, Within};

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crate::base::steps;
 use crate::base::stripe::Padded;
 use crate::base::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::base::sync::{Mutex, lock};
@@ -12,8 +13,6 @@ pub(super) const PART: Duration = Duration::from_secs(10);
 
 /// The finest step: 65.5 µs, as a delay is at least 1 ms.
 const UNIT_BITS: u32 = 16;
-/// Each power of two is cut into so many (2³) equal steps: so a step is at most an eighth of what it holds.
-const STEP_BITS: u32 = 3;
 /// Whatever takes longer than 2²⁰ units (68.7 s) counts as that: no delay is longer than 60 s.
 #[cfg(not(all(test, seaworthy_loom)))]
 const MOST: u64 = (1 << 20) - 1;
@@ -132,16 +131,10 @@ fn index(number: u64) -> usize {
 /// Returns the step that holds so many nanoseconds.
 const fn step_of(nanos: u64) -> usize {
     let units = nanos >> UNIT_BITS;
-    let units = if units < MOST { units } else { MOST };
-    // Below the first power of two that is cut, a step is one unit.
-    let shift = (u64::BITS - (units >> STEP_BITS).leading_zeros()).saturating_sub(1);
-    ((shift as usize) << STEP_BITS) + (units >> shift) as usize
+    steps::step_of(if units < MOST { units } else { MOST })
 }
 
 /// Returns where a step ends, which is where the next one begins.
 fn end_of(step: usize) -> Duration {
-    let next = (step + 1) as u64;
-    let shift = (next >> STEP_BITS).saturating_sub(1);
-    let units = (next - (shift << STEP_BITS)) << shift;
-    Duration::from_nanos(units << UNIT_BITS)
+    Duration::from_nanos(steps::begin_of(step + 1) << UNIT_BITS)
 }

@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 use std::task::Waker;
 
-use crate::base::stripe::Padded;
-use crate::base::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use crate::base::sync::{Mutex, MutexGuard, lock};
+use super::stripe::Padded;
+use super::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use super::sync::{Mutex, MutexGuard, lock};
 
 /// Every place is free in one of the stripes, or taken. Whoever finds none in the own stripe, or finds that somebody
 /// waits, takes the lock and looks at all stripes.
@@ -14,7 +14,7 @@ use crate::base::sync::{Mutex, MutexGuard, lock};
 /// A stripe changes by read-modify-writes alone, so that whoever adds to it after it was emptied has seen all that the
 /// one who emptied it did before: either those who wait find the place, or whoever gives it back finds `attention`.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     stripes: Box<[Padded<AtomicUsize>]>,
     /// Whether somebody waits, or places are to be taken away: then nobody passes by the lock.
     attention: AtomicBool,
@@ -35,11 +35,11 @@ struct Core {
 
 /// A position in the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Ticket(u64);
+pub(crate) struct Ticket(u64);
 
 /// What whoever asks for a place gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Place,
     Queued(Ticket),
     Full,
@@ -48,10 +48,10 @@ pub(super) enum Answer {
 /// Those who have been given a place and do not know it; to be told when no lock is held.
 #[derive(Debug, Default)]
 #[must_use]
-pub(super) struct Granted(VecDeque<Waker>);
+pub(crate) struct Granted(VecDeque<Waker>);
 
 impl Granted {
-    pub(super) fn wake(mut self) {
+    pub(crate) fn wake(mut self) {
         self.wake_all();
     }
 
@@ -70,7 +70,7 @@ impl Drop for Granted {
 }
 
 impl Places {
-    pub(super) fn new(places: usize, most_waiting: usize, stripes: usize) -> Self {
+    pub(crate) fn new(places: usize, most_waiting: usize, stripes: usize) -> Self {
         let core = Core {
             places,
             debt: 0,
@@ -89,7 +89,7 @@ impl Places {
 
     /// Takes a place if the stripe has one and nobody waits.
     #[inline]
-    pub(super) fn take(&self, stripe: usize) -> bool {
+    pub(crate) fn take(&self, stripe: usize) -> bool {
         if self.attention.load(Ordering::Relaxed) {
             return false;
         }
@@ -109,7 +109,7 @@ impl Places {
     /// Nobody is woken here: what is free and not for this one is so for a moment, as whoever gave it back is about to
     /// attend to it. A waker that panics would take the answer along.
     #[cold]
-    pub(super) fn ask(&self, stripe: usize, may_wait: bool) -> Answer {
+    pub(crate) fn ask(&self, stripe: usize, may_wait: bool) -> Answer {
         let mut core = lock(&self.core);
         let mut free = self.gather();
         let answer = if free > 0 && !core.is_owed() {
@@ -126,7 +126,7 @@ impl Places {
 
     /// Gives a place back, to whoever waits first if anybody does.
     #[inline]
-    pub(super) fn release(&self, stripe: usize) {
+    pub(crate) fn release(&self, stripe: usize) {
         self.stripes[stripe].fetch_add(1, Ordering::AcqRel);
         if self.attention.load(Ordering::Relaxed) {
             self.attend(stripe);
@@ -142,7 +142,7 @@ impl Places {
     }
 
     /// Returns whether whoever has the ticket has been given a place; wakes it when that happens, if not.
-    pub(super) fn poll(&self, ticket: Ticket, waker: &Waker) -> bool {
+    pub(crate) fn poll(&self, ticket: Ticket, waker: &Waker) -> bool {
         let waker = waker.clone();
         // What a waker does when it is dropped nobody knows, so it is not dropped under the lock.
         let old = {
@@ -153,7 +153,7 @@ impl Places {
     }
 
     /// Leaves the queue; a place that has been given goes on to the next.
-    pub(super) fn leave(&self, ticket: Ticket, stripe: usize) {
+    pub(crate) fn leave(&self, ticket: Ticket, stripe: usize) {
         let waker = {
             let mut core = lock(&self.core);
             let waker = core.queue.remove(&ticket);
@@ -168,7 +168,7 @@ impl Places {
     }
 
     /// Changes how many places there are, and how many may wait.
-    pub(super) fn resize(&self, places: usize, most_waiting: usize) -> Granted {
+    pub(crate) fn resize(&self, places: usize, most_waiting: usize) -> Granted {
         let mut core = lock(&self.core);
         let mut free = self.gather();
         core.most_waiting = most_waiting;
@@ -183,11 +183,23 @@ impl Places {
     }
 
     /// Returns how many places are taken, and how many callers wait; the first may be out of date when it is told.
-    pub(super) fn look(&self) -> (usize, usize) {
+    pub(crate) fn look(&self) -> (usize, usize) {
         let core = lock(&self.core);
         let free = self.stripes.iter().map(|stripe| stripe.load(Ordering::Relaxed));
         let taken = (core.places + core.debt).saturating_sub(free.sum());
         (taken, core.queue.len())
+    }
+
+    /// Returns how many of so many places are taken, as cheaply as can be said.
+    #[cfg(feature = "adaptive")]
+    pub(crate) fn taken_of(&self, places: usize) -> usize {
+        let free: usize = self.stripes.iter().map(|stripe| stripe.load(Ordering::Relaxed)).sum();
+        // Where nothing is free, somebody may be looking for it.
+        if free > 0 {
+            places.saturating_sub(free)
+        } else {
+            self.look().0
+        }
     }
 
     /// Empties all stripes, and has everybody who comes then wait for the lock, which is held.

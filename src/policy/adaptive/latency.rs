@@ -1,0 +1,125 @@
+use std::time::Duration;
+
+use crate::base::Counters;
+use crate::base::steps;
+use crate::base::ticks::nanos_of;
+
+/// The finest step: 1.024 µs.
+const UNIT_BITS: u32 = 10;
+/// Whatever takes longer than 2²⁶ units (68.7 s) counts as that.
+const MOST: u64 = (1 << 26) - 1;
+#[cfg(not(all(test, seaworthy_loom)))]
+const STEPS: usize = steps::step_of(MOST) + 1;
+/// Fewer, because loom bounds how many atomics there are.
+#[cfg(all(test, seaworthy_loom))]
+const STEPS: usize = 4;
+
+/// How long calls took, in steps of at most 12.5 %, and how many were dropped.
+#[derive(Debug)]
+pub(super) struct Latency {
+    counts: Counters<STEPS>,
+    dropped: Counters<1>,
+}
+
+/// The counts at one moment.
+#[derive(Debug)]
+pub(super) struct Counted {
+    steps: [u64; STEPS],
+    dropped: u64,
+}
+
+/// What was counted between two moments.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Sample {
+    /// Those that were dropped among them.
+    pub(super) calls: u64,
+    pub(super) dropped: u64,
+    /// The median of those that were not dropped; `None` if all were.
+    pub(super) latency: Option<Duration>,
+}
+
+impl Default for Counted {
+    fn default() -> Self {
+        Self {
+            steps: [0; STEPS],
+            dropped: 0,
+        }
+    }
+}
+
+impl Latency {
+    pub(super) fn new() -> Self {
+        Self {
+            counts: Counters::default(),
+            dropped: Counters::default(),
+        }
+    }
+
+    #[inline]
+    pub(super) fn record(&self, took: Duration) {
+        let step = steps::step_of((nanos_of(took) >> UNIT_BITS).min(MOST));
+        self.counts.add(step.min(STEPS - 1));
+    }
+
+    pub(super) fn record_dropped(&self) {
+        self.dropped.increment();
+    }
+
+    /// Returns what has been counted since `before`, and what is counted now.
+    pub(super) fn since(&self, before: &Counted) -> (Sample, Counted) {
+        let mut now = Counted::default();
+        for (step, count) in now.steps.iter_mut().enumerate() {
+            *count = self.counts.sum_of(step);
+        }
+        now.dropped = self.dropped.sum();
+        let new: [u64; STEPS] = std::array::from_fn(|step| now.steps[step] - before.steps[step]);
+        let dropped = now.dropped - before.dropped;
+        let sample = Sample {
+            calls: new.iter().sum::<u64>() + dropped,
+            dropped,
+            latency: median(&new),
+        };
+        (sample, now)
+    }
+}
+
+/// Returns the median, as if calls were spread evenly over their step.
+fn median(steps: &[u64]) -> Option<Duration> {
+    let half = steps.iter().sum::<u64>() as f64 / 2.0;
+    let mut below = 0.0;
+    for (step, count) in steps.iter().map(|count| *count as f64).enumerate() {
+        if count > 0.0 && below + count >= half {
+            let (begin, end) = (steps::begin_of(step) as f64, steps::begin_of(step + 1) as f64);
+            let units = begin + (end - begin) * (half - below) / count;
+            return Some(Duration::from_nanos((units * f64::from(1 << UNIT_BITS)) as u64));
+        }
+        below += count;
+    }
+    None
+}
+
+#[cfg(all(test, not(seaworthy_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_median_is_within_a_sixteenth_of_the_true_one_and_no_outlier_moves_it() {
+        for micros in [3, 70, 1_000, 12_345, 999_999, 30_000_000] {
+            let latency = Latency::new();
+            let before = Counted::default();
+            for part in 50..=150 {
+                latency.record(Duration::from_micros(micros) * part / 100);
+            }
+            latency.record(Duration::MAX);
+            latency.record_dropped();
+            let (sample, counted) = latency.since(&before);
+            assert_eq!((sample.calls, sample.dropped), (103, 1));
+            let ratio = sample.latency.unwrap().as_secs_f64() * 1e6 / micros as f64;
+            assert!(
+                (ratio - 1.0).abs() < 1.0 / 16.0 || micros == 3,
+                "{ratio} of {micros} µs"
+            );
+            assert_eq!(latency.since(&counted).0, Sample::default());
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Caps how many calls are under way at once, and finds out itself how many that should be.
+//!
+//! A fixed limit is right on the day it is measured. This one measures all the time: while calls take as long as they
+//! do when nobody waits, it lets in more; when they begin to wait for each other, it lets in fewer. Put it inbound in front
+//! of your service, or round a dependency whose capacity you do not know. Where you do know it, a
+//! bulkhead is simpler; where clients have a fair share each, a rate limit is.
+//!
+//! # Examples
+//!
+//! ```
+//! use seaworthy::adaptive::AdaptiveLimit;
+//! use tower::{Service, ServiceBuilder, ServiceExt, service_fn};
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let search = AdaptiveLimit::builder("search").initial(50).build().unwrap();
+//! let mut service = ServiceBuilder::new()
+//!     .layer(search.layer())
+//!     .service(service_fn(|word: u32| async move { Ok::<_, std::io::Error>(word + 1) }));
+//! assert_eq!(service.ready().await.unwrap().call(1).await.unwrap(), 2);
+//! assert_eq!(search.snapshot().limit, 50);
+//! # }
+//! ```
+//!
+//! # How it decides
+//!
+//! Calls that end within a [`window`](AdaptiveConfig::window) give their median time and the share that was dropped, that
+//! is, ended because they took too long. Only calls that the limit in force has let in are counted, and a window lasts
+//! until at least [`minimum_calls`](AdaptiveConfig::minimum_calls) have ended, and for twice their median. Then the
+//! [algorithm](LimitAlgorithm) says what the limit is: [`Gradient2`], or [`Aimd`]. Until something is too slow for the
+//! first time the limit doubles instead. It does not rise while less than half of it is used, and is kept when nothing
+//! comes, so that a burst finds what was there before.
+//!
+//! **The guard.** How long calls take is compared with a baseline: how long they take when they wait for nothing. Other
+//! limits average that over the past; then calls that become slower little by little, because of the load, raise the
+//! baseline, that raises the limit, and that the load
+//! ([Netflix/concurrency-limits#137](https://github.com/Netflix/concurrency-limits/issues/137),
+//! [failsafe-go#127](https://github.com/failsafe-go/failsafe-go/issues/127)). Here the baseline falls when calls are faster,
+//! and never rises by itself. When calls have been slower for the time of [`doubt`](AdaptiveConfig::doubt), or the limit
+//! has been halved since they are, so few are let in for a moment that they cannot wait for each other (half of what is
+//! under way without waiting, by Little's law); what they take is the new baseline, higher or lower, and the limit is what
+//! it was. That costs about half of the capacity for some times the time of a call. Envoy does so every minute, BBR in TCP
+//! every ten seconds.
+//!
+//! **Outliers.** A median of twenty calls or more does not notice one that takes a thousand times as long, and a dropped
+//! call counts when a tenth of all are.
+//!
+//! A call whose future is dropped counts as dropped if it had taken more than twice the baseline; sooner it says nothing.
+//! An error says nothing, unless it is a timeout's ([`OnlyTimeouts`]); a refusal of ours that is none says nothing. Over
+//! HTTP (`AdaptiveLimit::http_layer`, feature `http`) the time ends with the response's head, and the place comes free
+//! with the end of its body.
+//!
+//! The layer takes the place when it is asked whether it is ready, and holds it while the inner service is not; nobody
+//! waits for a place. Limits are best where calls are of one kind: the median of fast and slow ones jumps when their
+//! mixture changes.
+//!
+//! # Defaults
+//!
+//! | setting | value | why |
+//! |---|---|---|
+//! | [`initial`](AdaptiveConfig::initial) | 20 | as in Netflix's; it doubles from there within some windows |
+//! | [`min`](AdaptiveConfig::min) | 4 | Envoy's least is 3; one core has work with that |
+//! | [`max`](AdaptiveConfig::max) | 1000 | as in Netflix's `VegasLimit` |
+//! | [`window`](AdaptiveConfig::window) | 100 ms | Envoy's; Netflix has 1 s |
+//! | [`minimum_calls`](AdaptiveConfig::minimum_calls) | 20 | their median is wrong by a quarter at most in two of three windows |
+//! | [`doubt`](AdaptiveConfig::doubt) | 10 s | BBR's |
+//! | [`algorithm`](AdaptiveConfig::algorithm) | [`Gradient2`] | settles sooner than [`Aimd`], and is steadier |
+//!
+//! Settings can be [changed](AdaptiveLimit::reconfigure) while the limit is in use.
+//!
+//! # Telemetry
+//!
+//! The [inventory](crate::inventory) entry has kind `adaptive`, the state `open`, `full` or `probing`, the settings in
+//! force, and with them the `limit`, the calls `in_flight`, the `baseline` and the `latency`. It has the counters `calls`
+//! (let in), `refused`, `dropped`, `ignored` (ends that say nothing) and `cancelled`. [`AdaptiveLimit::snapshot`] has the
+//! same. A change of settings is an [event](crate::events).
+//!
+//! # Interaction
+//!
+//! Inbound it stands inside the deadline and the rate limits, and outside of bulkheads, whose queues it sees in how
+//! long calls take. Round a dependency it stands inside the retry, which it may refuse, and outside of the attempt's timeout,
+//! so that a timeout is seen. Its refusals say nothing to breakers. It says how full it is ([`Pressure`]): a load shed in
+//! front of it keeps places for what matters most.
+//!
+//! [`Pressure`]: crate::pressure::Pressure
+
+mod algorithm;
+mod config;
+mod engine;
+mod error;
+mod future;
+mod latency;
+mod layer;
+mod limiter;
+#[cfg(all(test, seaworthy_loom))]
+mod models;
+mod permit;
+mod service;
+mod snapshot;
+#[cfg(all(test, not(seaworthy_loom)))]
+mod tests;
+
+pub use algorithm::{Aimd, Gradient2, LimitAlgorithm, Window};
+pub use config::AdaptiveConfig;
+pub use error::Overloaded;
+pub use future::{Call, ResponseFuture};
+pub use layer::{AdaptiveLimit, AdaptiveLimitBuilder, AdaptiveLimitLayer, OnlyTimeouts};
+pub use service::AdaptiveLimitService;
+pub use snapshot::Snapshot;
+
+#[cfg(feature = "http")]
+pub(crate) use {future::Limited, permit::Permit, service::Door};

@@ -1,0 +1,78 @@
+use std::time::Duration;
+
+use crate::base::sync::atomic::{AtomicU64, Ordering};
+use crate::base::ticks::{Ticks, nanos_of};
+
+/// For how long the shortest wait is looked for: CoDel's interval (RFC 8289), time for a burst to be worked off.
+pub(super) const INTERVAL: Duration = Duration::from_millis(100);
+
+/// Nobody has waited for an answer to how long it takes.
+const NOBODY: u64 = u64::MAX;
+
+/// How long everybody has to wait in a queue: the shortest wait of the last interval.
+///
+/// A long wait alone is a burst, which a queue is there for. A queue that nobody finds empty is one that only delays.
+#[derive(Debug)]
+pub(super) struct StandingQueue {
+    /// When the interval ends.
+    ends: AtomicU64,
+    /// The shortest wait of this interval so far, in nanoseconds.
+    shortest: AtomicU64,
+    /// That of the one before.
+    standing: AtomicU64,
+}
+
+impl StandingQueue {
+    pub(super) fn new() -> Self {
+        Self {
+            ends: AtomicU64::new(0),
+            shortest: AtomicU64::new(NOBODY),
+            standing: AtomicU64::new(0),
+        }
+    }
+
+    /// Takes note that somebody did not wait.
+    #[inline]
+    pub(super) fn found_empty(&self) {
+        if self.shortest.load(Ordering::Relaxed) != 0 {
+            self.shortest.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes note of how long somebody waited.
+    pub(super) fn waited(&self, time: Duration, now: Ticks) {
+        self.turn(now);
+        self.shortest.fetch_min(nanos_of(time), Ordering::Relaxed);
+    }
+
+    /// Returns how long everybody had to wait, lately.
+    #[inline]
+    pub(super) fn delay(&self, now: impl FnOnce() -> Ticks) -> Duration {
+        let is_empty = |wait: &AtomicU64| matches!(wait.load(Ordering::Relaxed), 0 | NOBODY);
+        if self.standing.load(Ordering::Relaxed) == 0 && is_empty(&self.shortest) {
+            return Duration::ZERO;
+        }
+        self.turn(now());
+        Duration::from_nanos(self.standing.load(Ordering::Relaxed))
+    }
+
+    /// Ends the interval when its time has come; of several threads one does.
+    #[cold]
+    fn turn(&self, now: Ticks) {
+        let ends = self.ends.load(Ordering::Relaxed);
+        let next = now.after(INTERVAL).0;
+        let is_over = now.0 >= ends;
+        if is_over
+            && self
+                .ends
+                .compare_exchange(ends, next, Ordering::Relaxed, Ordering::Relaxed)
+                .is_ok()
+        {
+            let shortest = self.shortest.swap(NOBODY, Ordering::Relaxed);
+            // Whom nobody followed for a whole interval delays nobody.
+            let is_stale = now.0.saturating_sub(ends) >= nanos_of(INTERVAL);
+            let standing = if is_stale || shortest == NOBODY { 0 } else { shortest };
+            self.standing.store(standing, Ordering::Relaxed);
+        }
+    }
+}
