@@ -143,6 +143,20 @@ fn at_three_times_the_capacity_all_of_it_is_used_and_critical_requests_are_serve
 }
 
 #[test]
+fn at_three_times_a_capacity_that_nobody_knows_it_is_found_and_what_matters_least_is_shed() {
+    let scenario = scenario("overload, capacity unknown");
+    let runs @ [_, guarded] = both(&scenario);
+    let unbounded = all_but(&scenario, |guards| guards.limit = None);
+    for unguarded in [runs[0], unbounded] {
+        at_least(0.9, [unguarded, guarded].map(|run| run.goodput));
+    }
+    let without_classes = all_but(&scenario, |guards| guards.shed = None);
+    for unguarded in [runs[0], without_classes] {
+        at_least(0.98, [unguarded, guarded].map(|run| run.critical));
+    }
+}
+
+#[test]
 fn the_same_seed_brings_the_same_storm_to_the_last_digit() {
     // Another thread for each, as the crate's counters are striped by thread.
     let run = |scenario: &Scenario, seed: u64| -> JoinHandle<Record> {

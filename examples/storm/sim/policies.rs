@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use seaworthy::adaptive::AdaptiveLimit;
 use seaworthy::breaker::{CircuitBreaker, Window};
 use seaworthy::budget::Budget;
 use seaworthy::bulkhead::{Bulkhead, PartitionedBulkhead};
+use seaworthy::criticality::Criticality;
+use seaworthy::load_shed::LoadShed;
 use seaworthy::random::Random;
 use seaworthy::rate_limit::{AtCapacity, KeyedRateLimit, Quota, RateLimit};
 use seaworthy::retry::{Backoff, Retry, RetryBuilder};
@@ -28,6 +31,10 @@ pub struct Guards {
     pub clients: Option<KeyedRateLimit<u32>>,
     /// At the server: so many requests under way.
     pub room: Option<Bulkhead>,
+    /// At the server: what matters least goes first when the limit below has no more to give.
+    pub shed: Option<LoadShed>,
+    /// At the server: as many under way as it finds out that it can bear.
+    pub limit: Option<AdaptiveLimit>,
     /// At the server: so many of each kind.
     pub partitions: Option<PartitionedBulkhead>,
     /// At the server, round its calls of the dependency.
@@ -41,6 +48,8 @@ impl Guards {
     pub fn clients(&self, server: Answers) -> Vec<Answers> {
         let inbound = ServiceBuilder::new()
             .option_layer(self.clients.as_ref().map(|clients| clients.layer(client)))
+            .option_layer(self.shed.as_ref().map(|shed| shed.layer_by(criticality)))
+            .option_layer(self.limit.as_ref().map(AdaptiveLimit::layer))
             .option_layer(self.partitions.as_ref().map(|partitions| partitions.layer(partition)))
             .option_layer(self.room.as_ref().map(Bulkhead::layer))
             .service(server);
@@ -70,6 +79,13 @@ impl Guards {
 
 fn client(request: &Request) -> u32 {
     request.client
+}
+
+fn criticality(request: &Request) -> Criticality {
+    match request.group {
+        Group::Critical => Criticality::CriticalPlus,
+        Group::Sheddable | Group::Flood => Criticality::Sheddable,
+    }
 }
 
 fn partition(request: &Request) -> &'static str {
@@ -128,6 +144,17 @@ pub fn partitions() -> PartitionedBulkhead {
         .partition("sheddable", |config| config.concurrent = 12)
         .build()
         .unwrap()
+}
+
+/// Finds out by itself how much the server can bear, and refuses what matters least.
+pub fn shedding() -> Guards {
+    let limit = AdaptiveLimit::builder("server").build().unwrap();
+    let shed = LoadShed::builder("server").signal("limit", limit.clone());
+    Guards {
+        shed: Some(shed.build().unwrap()),
+        limit: Some(limit),
+        ..Guards::default()
+    }
 }
 
 /// Gives each client ten requests a second.

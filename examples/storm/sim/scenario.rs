@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::CAPACITY;
 use super::arrivals::Flow;
-use super::policies::{Guards, allowance, eager, partitions, room, round_the_dependency, within_a_budget};
+use super::policies::{Guards, allowance, eager, partitions, room, round_the_dependency, shedding, within_a_budget};
 use super::server::{Course, Health};
 
 /// One thing that goes wrong.
@@ -42,7 +42,18 @@ pub fn all() -> Vec<Scenario> {
         dependency("flapping dependency", flapping),
         restart(),
         flood(),
-        overload(),
+        overload("overload", "bulkhead with partitions", |is_guarded, _| Guards {
+            partitions: is_guarded.then(partitions),
+            ..Guards::default()
+        }),
+        overload(
+            "overload, capacity unknown",
+            "adaptive limit, load shedding",
+            |is_guarded, _| match is_guarded {
+                true => shedding(),
+                false => Guards::default(),
+            },
+        ),
     ]
 }
 
@@ -180,24 +191,21 @@ fn flood() -> Scenario {
 }
 
 /// For twenty seconds everybody together asks for three times the capacity.
-fn overload() -> Scenario {
+fn overload(name: &'static str, policy: &'static str, guards: fn(bool, u64) -> Guards) -> Scenario {
     let surge = Flow {
         from: 10.0,
         until: 30.0,
         ..usual(2.4, 50)
     };
     Scenario {
-        name: "overload",
-        policy: "bulkhead with partitions",
+        name,
+        policy,
         fault: 10..30,
         measured: 10..30,
         seconds: 50,
         flows: vec![usual(0.6, 50), surge],
         server: WELL,
         dependency: WELL,
-        guards: |is_guarded, _| Guards {
-            partitions: is_guarded.then(partitions),
-            ..Guards::default()
-        },
+        guards,
     }
 }
