@@ -41,9 +41,11 @@
 //! | [`breaker`] | `breaker` (default) | stops calling a dependency that fails |
 //! | [`bulkhead`] | `bulkhead` (default) | caps how many calls are under way at once; partitions and keys with places of their own |
 //! | [`hedge`] | `hedge` (default) | asks a second time when the answer is late, and takes the first that comes |
+//! | [`fallback`] | `fallback` (default) | answers in another way when the inside was refused or failed |
 //! | [`rate_limit`] | `rate-limit` (default) | limits how many requests are let through in a time, for all or for each key |
 //! | [`adaptive`] | `adaptive` (default) | caps how many calls are under way at once, and finds out itself how many |
 //! | [`load_shed`] | `load-shed` (default) | refuses what matters least when there is too much to do |
+//! | [`chaos`] | always; injects only with `chaos`, which is in no other feature | lets answers come late, fail, hang or break off, to try the guards |
 //! | [`health`] | `health` | startup, readiness, liveness; dependency checks and heartbeats |
 //! | [`shutdown`] | `shutdown` | takes a service out of traffic without dropping what it has begun |
 //! | [`web`] | `http` | HTTP layers over one [`Body`]: probes, error boundary, drain gate, body limit, request id; HTTP faces of the policies (with `reqwest` the retry of its client) |
@@ -99,7 +101,7 @@ pub use base::error::{BoxError, InvalidSetting, InvalidSettings};
 pub use base::key;
 #[cfg(any(feature = "adaptive", feature = "load-shed"))]
 pub use base::pressure;
-#[cfg(any(feature = "breaker", feature = "retry"))]
+#[cfg(any(feature = "breaker", feature = "chaos", feature = "retry"))]
 pub use base::random;
 pub use base::refusal::{Guarded, Part, Reason, Refusal};
 #[cfg(any(feature = "hedge", feature = "retry"))]
@@ -111,6 +113,9 @@ pub use policy::adaptive;
 pub use policy::breaker;
 #[cfg(feature = "bulkhead")]
 pub use policy::bulkhead;
+pub use policy::chaos;
+#[cfg(feature = "fallback")]
+pub use policy::fallback;
 #[cfg(feature = "hedge")]
 pub use policy::hedge;
 #[cfg(feature = "load-shed")]

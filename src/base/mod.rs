@@ -22,7 +22,7 @@ pub mod outcome;
 pub(crate) mod places;
 #[cfg(any(feature = "adaptive", feature = "load-shed"))]
 pub mod pressure;
-#[cfg(any(feature = "breaker", feature = "retry"))]
+#[cfg(any(feature = "breaker", feature = "chaos", feature = "retry"))]
 pub mod random;
 pub(crate) mod ready;
 pub(crate) mod refusal;
@@ -37,6 +37,7 @@ pub(crate) mod sync;
     feature = "adaptive",
     feature = "breaker",
     feature = "bulkhead",
+    feature = "chaos",
     feature = "hedge",
     feature = "load-shed",
     feature = "rate-limit",

@@ -6,6 +6,9 @@ pub mod adaptive;
 pub mod breaker;
 #[cfg(feature = "bulkhead")]
 pub mod bulkhead;
+pub mod chaos;
+#[cfg(feature = "fallback")]
+pub mod fallback;
 #[cfg(feature = "hedge")]
 pub mod hedge;
 #[cfg(feature = "load-shed")]

@@ -9,10 +9,13 @@ mod breaker;
 #[cfg(feature = "bulkhead")]
 mod bulkhead;
 mod by_status;
+mod chaos;
 mod client_ip;
 mod criticality;
 mod deadline;
 mod error_boundary;
+#[cfg(feature = "fallback")]
+mod fallback;
 mod fault;
 mod header_key;
 mod health_json;
@@ -55,12 +58,15 @@ pub use bulkhead::{
     HttpPartitionedBulkheadLayer, HttpPartitionedBulkheadService,
 };
 pub use by_status::ByStatus;
+pub use chaos::{HttpChaosFuture, HttpChaosLayer, HttpChaosService};
 pub use client_ip::{ClientIp, ClientKey};
 pub use criticality::{
     CriticalityLayer, CriticalityService, SendCriticalityLayer, SendCriticalityService, X_CRITICALITY,
 };
 pub use deadline::{GRPC_TIMEOUT, SendDeadlineLayer, SendDeadlineService, X_REQUEST_TIMEOUT_MS, caller_timeout};
 pub use error_boundary::{ErrorBoundaryFuture, ErrorBoundaryLayer, ErrorBoundaryService};
+#[cfg(feature = "fallback")]
+pub use fallback::{Failed, HttpFallbackFuture, HttpFallbackLayer, HttpFallbackService};
 pub use header_key::HeaderKey;
 pub use health_layer::{HealthFuture, HealthLayer, HealthService};
 pub use limits::RequestLimits;
