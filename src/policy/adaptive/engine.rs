@@ -14,8 +14,9 @@ use crate::base::ticks::Ticks;
 pub(super) struct Engine {
     limit: f64,
     baseline: Option<Duration>,
-    /// Whether the baseline is of enough calls.
+    /// Whether the baseline is of enough calls, and whether the last probe has found the same.
     is_known: bool,
+    is_confirmed: bool,
     latency: Option<Duration>,
     phase: Phase,
     /// Since when, and from which limit on, calls have taken longer than the baseline.
@@ -60,6 +61,8 @@ pub(super) enum Turn {
 const MANY: u64 = 400;
 /// What is faster by less than that is so by chance.
 const CLEARLY: f64 = 1.2;
+/// Between a probe and the baseline, of which the first has few calls, chance can make as much of a difference.
+const SAME: f64 = 1.5;
 
 impl Engine {
     pub(super) fn new(config: &AdaptiveConfig, now: Ticks) -> Self {
@@ -67,6 +70,7 @@ impl Engine {
             limit: within(config.initial.into(), config),
             baseline: None,
             is_known: false,
+            is_confirmed: false,
             latency: None,
             phase: Phase::Starting,
             doubt: None,
@@ -139,7 +143,7 @@ impl Engine {
         let has = |calls: u64| is_long && window.calls >= calls;
         let turn = match self.phase {
             Phase::Starting | Phase::Steady if has(few) => {
-                let is_baseline_due = self.look_at_baseline(long);
+                let is_baseline_due = self.look_at_baseline(long, self.is_used(load));
                 self.decide(window, load, elapsed, now, config);
                 if is_baseline_due { Turn::All } else { Turn::Window }
             }
@@ -147,12 +151,9 @@ impl Engine {
                 self.phase = Phase::Probing(resume);
                 Turn::All
             }
-            // A baseline is for long: it is worth twice the calls.
-            Phase::Probing(resume) if has(few * 2) || now >= self.gives_up => {
-                if window.calls * 2 >= few && window.latency.is_some() {
-                    self.baseline = window.latency;
-                }
-                self.resume(resume);
+            Phase::Probing(resume) if has(few) || now >= self.gives_up => {
+                let latency = window.latency.filter(|_| window.calls * 2 >= few);
+                self.found(latency, resume, now, config);
                 Turn::All
             }
             Phase::Draining(resume) if now >= self.gives_up => {
@@ -166,7 +167,7 @@ impl Engine {
     }
 
     /// Returns whether there were enough calls to see whether the baseline is lower.
-    fn look_at_baseline(&mut self, long: Sample) -> bool {
+    fn look_at_baseline(&mut self, long: Sample, is_used: bool) -> bool {
         let is_enough = long.calls >= MANY;
         match (self.baseline, long.latency) {
             (Some(baseline), Some(latency)) if self.is_known && is_enough => {
@@ -175,6 +176,8 @@ impl Engine {
             (_, latency) if !self.is_known => {
                 self.baseline = latency.or(self.baseline);
                 self.is_known = is_enough;
+                // Where there was little to do, nobody waited.
+                self.is_confirmed = is_enough && !is_used;
             }
             _ => {}
         }
@@ -187,7 +190,7 @@ impl Engine {
         let baseline = self.baseline.unwrap_or(latency);
         let window = Window {
             limit: self.limit,
-            is_used: load.refused || load.in_flight as f64 * 2.0 >= self.limit,
+            is_used: self.is_used(load),
             latency,
             baseline,
             calls: sample.calls,
@@ -201,12 +204,42 @@ impl Engine {
         let (since, limit) = *self.doubt.get_or_insert((now, window.limit));
         let is_long = now.since(since) >= config.doubt || self.limit * 2.0 <= limit;
         if is_long && window.is_used && self.phase == Phase::Steady {
-            // By Little's law no more than this can be under way without waiting, and half of it leaves no doubt.
-            let unhurried = sample.calls as f64 / elapsed.as_secs_f64() * baseline.as_secs_f64() / 2.0;
-            self.phase = Phase::Draining(self.limit);
-            self.limit = within(unhurried, config).min(self.limit);
-            self.gives_up = now.after(latency.saturating_mul(8).max(Duration::from_secs(1)));
+            // By Little's law as many are under way without waiting.
+            let unhurried = sample.calls as f64 / elapsed.as_secs_f64() * baseline.as_secs_f64();
+            let share = if self.is_confirmed { 0.8 } else { 0.5 };
+            self.probe(within(unhurried * share, config), self.limit, latency, now);
         }
+    }
+
+    /// Lets in no more than `few` for a moment.
+    fn probe(&mut self, few: f64, resume: f64, latency: Duration, now: Ticks) {
+        self.phase = Phase::Draining(resume);
+        self.limit = few.min(self.limit);
+        self.gives_up = now.after(latency.saturating_mul(8).max(Duration::from_secs(1)));
+    }
+
+    /// Takes what calls took in a probe. If that is much less, even fewer may take less still.
+    fn found(&mut self, latency: Option<Duration>, resume: f64, now: Ticks, config: &AdaptiveConfig) {
+        let (Some(latency), Some(baseline)) = (latency, self.baseline) else {
+            return self.resume(resume);
+        };
+        let ratio = latency.as_secs_f64() / baseline.as_secs_f64().max(1e-9);
+        self.is_confirmed = (1.0 / SAME..=SAME).contains(&ratio);
+        self.baseline = Some(if self.is_confirmed {
+            (baseline + latency) / 2
+        } else {
+            latency
+        });
+        let fewer = within(self.limit / 2.0, config);
+        if ratio < 1.0 / SAME && fewer < self.limit {
+            self.probe(fewer, resume, latency, now);
+        } else {
+            self.resume(resume);
+        }
+    }
+
+    fn is_used(&self, load: Load) -> bool {
+        load.refused || load.in_flight as f64 * 2.0 >= self.limit
     }
 
     fn follow(&mut self, window: &Window, config: &AdaptiveConfig) {

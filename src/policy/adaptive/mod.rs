@@ -24,8 +24,8 @@
 //! # How it decides
 //!
 //! Calls that end within a [`window`](AdaptiveConfig::window) give their median time and the share that was dropped, that
-//! is, ended because they took too long. Only calls that the limit in force has let in are counted, and a window lasts
-//! until at least [`minimum_calls`](AdaptiveConfig::minimum_calls) have ended, and for twice their median. Then the
+//! is, ended because they took too long. A window lasts until at least
+//! [`minimum_calls`](AdaptiveConfig::minimum_calls) have ended, and for twice their median. Then the
 //! [algorithm](LimitAlgorithm) says what the limit is: [`Gradient2`], or [`Aimd`]. Until something is too slow for the
 //! first time the limit doubles instead. It does not rise while less than half of it is used, and is kept when nothing
 //! comes, so that a burst finds what was there before.
@@ -34,15 +34,31 @@
 //! limits average that over the past; then calls that become slower little by little, because of the load, raise the
 //! baseline, that raises the limit, and that the load
 //! ([Netflix/concurrency-limits#137](https://github.com/Netflix/concurrency-limits/issues/137),
-//! [failsafe-go#127](https://github.com/failsafe-go/failsafe-go/issues/127)). Here the baseline falls when calls are faster,
-//! and never rises by itself. When calls have been slower for the time of [`doubt`](AdaptiveConfig::doubt), or the limit
-//! has been halved since they are, so few are let in for a moment that they cannot wait for each other (half of what is
-//! under way without waiting, by Little's law); what they take is the new baseline, higher or lower, and the limit is what
-//! it was. That costs about half of the capacity for some times the time of a call. Envoy does so every minute, BBR in TCP
-//! every ten seconds.
+//! [failsafe-go#127](https://github.com/failsafe-go/failsafe-go/issues/127)). Here the baseline is the median of the first
+//! 400 calls. It falls when as many are faster by a sixth, and never rises by itself. When calls have been slower
+//! for the time of [`doubt`](AdaptiveConfig::doubt), or the limit has been halved since they are, a probe is made: so few
+//! are let in for a moment that they cannot wait for each other (0.8 of what by Little's law is under way without waiting, or
+//! half while no probe has confirmed the baseline). What they take is the new baseline, higher or lower; if it is much
+//! lower, half as many are let in, until that makes no difference. Then the limit is what it was. A probe costs a part of
+//! the capacity for as long as some tens of calls take. Envoy makes one every minute, BBR in TCP every ten seconds.
 //!
-//! **Outliers.** A median of twenty calls or more does not notice one that takes a thousand times as long, and a dropped
-//! call counts when a tenth of all are.
+//! **Outliers.** A median does not notice one call that takes a thousand times as long, and dropped calls count when they
+//! are a tenth.
+//!
+//! How it goes, in a simulation of ten workers that need 10 ms a call on average (`policy::adaptive::tests`): after how
+//! long the limit stays within a third of where it settles, the most that it is by then, and how long calls take at the
+//! end, as a multiple of 10 ms. Without the guard, windows and all else being the same, calls take as in the last columns.
+//!
+//! | | Gradient2: settles, most, calls | AIMD: settles, most, calls | unguarded: Gradient2, AIMD |
+//! |---|---|---|---|
+//! | overload, and then six of ten workers go | 6.4 s, 2.9 ×, 2.7 × | 0.2 s, 2.1 ×, 1.7 × | 8.6 ×, 87 × |
+//! | overload, and then thirty workers more | 4.7 s, 1.4 ×, 1.6 × | 1.8 s, 1.1 ×, 1.5 × | 5.1 ×, 8.8 × |
+//! | load, and so latency, that rises slowly to three times the capacity | 3.4 s, 1.4 ×, 1.5 × | 2.5 s, 1.5 ×, 1.5 × | 15 ×, 93 × |
+//! | one call of 10 s, at 90 % load | at once, 1.1 ×, 1.5 × | at once, 1.1 ×, 1.5 × | 1.6 ×, 1.6 × |
+//! | ten idle seconds, then a burst of three times the capacity | at once, 1.1 ×, 1.6 × | at once, 1.2 ×, 1.5 × | 5.6 ×, 26 × |
+//!
+//! In each the guarded ones answer 93 % or more of what can be answered. The one slow call lowers neither limit, guarded
+//! or not: for that, windows suffice.
 //!
 //! A call whose future is dropped counts as dropped if it had taken more than twice the baseline; sooner it says nothing.
 //! An error says nothing, unless it is a timeout's ([`OnlyTimeouts`]); a refusal of ours that is none says nothing. Over
@@ -61,9 +77,9 @@
 //! | [`min`](AdaptiveConfig::min) | 4 | Envoy's least is 3; one core has work with that |
 //! | [`max`](AdaptiveConfig::max) | 1000 | as in Netflix's `VegasLimit` |
 //! | [`window`](AdaptiveConfig::window) | 100 ms | Envoy's; Netflix has 1 s |
-//! | [`minimum_calls`](AdaptiveConfig::minimum_calls) | 20 | their median is wrong by a quarter at most in two of three windows |
+//! | [`minimum_calls`](AdaptiveConfig::minimum_calls) | 50 | Envoy's; their median is wrong by a fifth at most in two of three windows, if times are spread exponentially |
 //! | [`doubt`](AdaptiveConfig::doubt) | 10 s | BBR's |
-//! | [`algorithm`](AdaptiveConfig::algorithm) | [`Gradient2`] | settles sooner than [`Aimd`], and is steadier |
+//! | [`algorithm`](AdaptiveConfig::algorithm) | [`Gradient2`] | reacts in proportion; Netflix's newest |
 //!
 //! Settings can be [changed](AdaptiveLimit::reconfigure) while the limit is in use.
 //!
