@@ -5,6 +5,8 @@
 //! first, at once and cheaply, so that critical ones find it as on any other day. Put it inbound, in front of an adaptive
 //! limit that is its signal.
 //!
+//! Whether it is the right one: [which limit to use when](crate::docs::which_limit).
+//!
 //! # Examples
 //!
 //! ```
