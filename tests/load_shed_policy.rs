@@ -395,6 +395,39 @@ fn whatever_interrupts_a_call_nothing_is_held_back() {
     policy_harness::interrupt(|| Shedding(dialled().0));
 }
 
+#[tokio::test]
+async fn an_error_of_readiness_is_the_calls_own_and_the_next_call_asks_again() {
+    let (shed, _) = dialled();
+    let mut service = shed.layer().layer(Unfit(true));
+    let error = service.ready().await.unwrap().call(()).await.unwrap_err();
+    assert_eq!(error.to_string(), "not now");
+    service.ready().await.unwrap().call(()).await.unwrap();
+    assert_eq!(counter(&shed, "calls_critical"), 2);
+}
+
+/// Is ready from the second time on.
+#[derive(Clone)]
+struct Unfit(bool);
+
+impl Service<()> for Unfit {
+    type Response = ();
+    type Error = io::Error;
+    type Future = std::future::Ready<io::Result<()>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let is_unfit = std::mem::take(&mut self.0);
+        Poll::Ready(if is_unfit {
+            Err(io::Error::other("not now"))
+        } else {
+            Ok(())
+        })
+    }
+
+    fn call(&mut self, (): ()) -> Self::Future {
+        ready(Ok(()))
+    }
+}
+
 #[test]
 fn two_handles_of_one_name_share_nothing() {
     let ((one, dial), (other, _)) = (dialled(), dialled());

@@ -118,6 +118,24 @@ async fn a_burst_is_no_pressure_if_one_of_its_interval_found_no_queue() {
 }
 
 #[tokio::test]
+async fn a_burst_that_is_worked_off_refuses_nobody() {
+    let harbour = Harbour::new(64);
+    let held = harbour.occupy().await;
+    let mut burst: Vec<_> = (0..30).map(|_| harbour.call()).collect();
+    assert!(burst.iter_mut().all(|call| poll(call).is_pending()));
+    drop(held);
+    for call in burst {
+        // The first has waited for 4 ms, the last for 120.
+        harbour.clock.advance(4 * MS);
+        call.await.unwrap();
+        assert_eq!(harbour.admits(), 4);
+    }
+    harbour.call().await.unwrap();
+    harbour.clock.advance(100 * MS);
+    assert_eq!(harbour.admits(), 4);
+}
+
+#[tokio::test]
 async fn pressure_goes_by_itself_when_nobody_comes_and_when_all_are_refused() {
     for look_every in [10 * MS, 60 * MS, 100 * MS, 1000 * MS] {
         let harbour = Harbour::new(64);
