@@ -7,9 +7,12 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use http::Method;
+use seaworthy::adaptive::AdaptiveLimit;
 use seaworthy::criticality::Criticality;
+use seaworthy::load_shed::LoadShed;
 use seaworthy::{AppBuilder, Endpoint};
-use support::{Served, builder, get, send};
+use support::{Served, builder, get, metric, send};
+use tower::ServiceBuilder;
 
 /// Answers with the class of the request's task, once from the handler and once from the body.
 async fn answer() -> Body {
@@ -83,6 +86,28 @@ async fn the_header_counts_only_if_callers_are_trusted() {
         let told = class_of(&served, "GET", "/reports/1", &[&header]).await;
         assert_eq!(told, class, "{header}, trusted: {settings:?}");
     }
+}
+
+#[tokio::test]
+async fn load_is_shed_round_a_service_by_the_class_of_its_endpoints() {
+    let limit = AdaptiveLimit::builder("tested").build().unwrap();
+    let shed = LoadShed::builder("tested").signal("limit", limit.clone());
+    let shed = shed.signal("busy", || 0.75).build().unwrap();
+    let guarded = ServiceBuilder::new()
+        .layer(shed.http_layer())
+        .layer(limit.http_layer())
+        .service(Router::new().fallback(answer));
+    let of = Endpoint::default().criticality(Criticality::Sheddable);
+    let app = builder().endpoint(Method::GET, "/reports/{id}", of).build().unwrap();
+    let served = Served::start(app, guarded);
+    assert_eq!(get(served.addr, "/orders").await.status, 200);
+    let refused = get(served.addr, "/reports/1").await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(refused.header("content-type"), Some("application/problem+json"));
+    assert!(refused.header("x-request-id").is_some());
+    let text = get(served.admin, "/metrics").await.body;
+    let labels = [r#"policy="load_shed""#, r#"name="tested""#, r#"reason="shed""#];
+    assert_eq!(metric(&text, "seaworthy_refusals_total", &labels), Some(1.0), "{text}");
 }
 
 #[tokio::test]
