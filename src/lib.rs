@@ -26,10 +26,11 @@
 //! # The order of the layers
 //!
 //! Inbound, outermost first, as `App` wires them and as you should: [`RequestIdLayer`](web::RequestIdLayer),
-//! [`HealthLayer`](web::HealthLayer), [`ObserveLayer`](web::ObserveLayer),
+//! [`HealthLayer`](web::HealthLayer), [`CriticalityLayer`](web::CriticalityLayer), [`ObserveLayer`](web::ObserveLayer),
 //! [`ErrorBoundaryLayer`](web::ErrorBoundaryLayer), [`ShutdownLayer`](web::ShutdownLayer),
-//! `Timeout::http_layer`, `RateLimit::http_layer`, `Bulkhead::http_layer`, [`BodyLimitLayer`](web::BodyLimitLayer), your
-//! service (`App` has the rate limits that [endpoints](Endpoint) declare, and no bulkhead yet). The reasons are in
+//! `Timeout::http_layer`, `RateLimit::http_layer`, `LoadShed::http_layer`, `AdaptiveLimit::http_layer`,
+//! `Bulkhead::http_layer`, [`BodyLimitLayer`](web::BodyLimitLayer), your service (`App` has the rate limits that
+//! [endpoints](Endpoint) declare, and no load shed, adaptive limit or bulkhead yet). The reasons are in
 //! [life of a request](docs::life_of_a_request).
 //!
 //! # Modules
@@ -56,7 +57,7 @@
 //! | [`key`] | with `bulkhead`, `http` or `rate-limit` | who a request is counted for |
 //! | [`pressure`] | with `adaptive` or `load-shed` | how close something is to its limit |
 //! | [`clock`], [`criticality`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
-//! | [`docs`] | always | architecture, life of a request, settings |
+//! | [`docs`] | always | architecture, life of a request, settings, [which limit to use when](docs::which_limit) |
 //!
 //! `full` is all that needs no outside server.
 
@@ -139,6 +140,8 @@ pub mod docs {
     pub mod life_of_a_request {}
     #[doc = include_str!("docs/settings.md")]
     pub mod settings {}
+    #[doc = include_str!("docs/which-limit.md")]
+    pub mod which_limit {}
 }
 
 /// The README's code runs as documentation tests.

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tracing::Span;
 
+use crate::base::criticality::Criticality;
 use crate::base::deadline::Deadline;
 use crate::base::error::BoxError;
 use crate::base::refusal::Refusal;
@@ -29,6 +30,7 @@ pub struct Body {
     riders: Vec<Box<dyn Rider>>,
     span: Option<Span>,
     deadline: Option<Deadline>,
+    criticality: Option<Criticality>,
     catches_panics: bool,
 }
 
@@ -106,6 +108,7 @@ impl Body {
             riders: Vec::new(),
             span: None,
             deadline: None,
+            criticality: None,
             catches_panics: false,
         }
     }
@@ -122,6 +125,7 @@ impl Body {
             riders: Vec::new(),
             span: self.span.clone(),
             deadline: self.deadline,
+            criticality: self.criticality,
             catches_panics: self.catches_panics,
         })
     }
@@ -145,6 +149,11 @@ impl Body {
     /// Makes `deadline` the task's whenever the body is polled, unless there is one that comes sooner.
     pub(crate) fn set_deadline(&mut self, deadline: Option<Deadline>) {
         self.deadline = self.deadline.into_iter().chain(deadline).min();
+    }
+
+    /// Makes `class` the task's whenever the body is polled, unless an inner layer has set its own, which knows more.
+    pub(crate) fn set_criticality(&mut self, class: Criticality) {
+        self.criticality.get_or_insert(class);
     }
 
     /// Makes a panic in the source an error of this body, so that it ends this response alone.
@@ -209,10 +218,11 @@ impl http_body::Body for Body {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let span = self.span.clone();
         let _entered = span.as_ref().map(Span::enter);
-        let polled = match self.deadline {
+        let class = self.criticality.unwrap_or_else(Criticality::current);
+        let polled = class.run(|| match self.deadline {
             Some(deadline) => deadline.run(|| self.poll_ridden(cx)),
             None => self.poll_ridden(cx),
-        };
+        });
         match &polled {
             Poll::Ready(None) => self.end(End::Complete),
             Poll::Ready(Some(Err(error))) => self.end(End::Failed(error)),

@@ -61,7 +61,8 @@ pub use by_status::ByStatus;
 pub use chaos::{HttpChaosFuture, HttpChaosLayer, HttpChaosService};
 pub use client_ip::{ClientIp, ClientKey};
 pub use criticality::{
-    CriticalityLayer, CriticalityService, SendCriticalityLayer, SendCriticalityService, X_CRITICALITY,
+    CriticalityFuture, CriticalityLayer, CriticalityService, SendCriticalityLayer, SendCriticalityService,
+    X_CRITICALITY,
 };
 pub use deadline::{GRPC_TIMEOUT, SendDeadlineLayer, SendDeadlineService, X_REQUEST_TIMEOUT_MS, caller_timeout};
 pub use error_boundary::{ErrorBoundaryFuture, ErrorBoundaryLayer, ErrorBoundaryService};

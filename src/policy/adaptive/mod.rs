@@ -5,6 +5,8 @@
 //! of your service, or round a dependency whose capacity you do not know. Where you do know it, a
 //! bulkhead is simpler; where clients have a fair share each, a rate limit is.
 //!
+//! Whether it is the right one: [which limit to use when](crate::docs::which_limit).
+//!
 //! # Examples
 //!
 //! ```

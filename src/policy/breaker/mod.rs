@@ -4,6 +4,8 @@
 //! it down. A circuit breaker notices, refuses further calls within nanoseconds, and lets a few probes through after a
 //! while. Put one round each dependency, not round each route; [`KeyedCircuitBreaker`] keeps one for each of many hosts.
 //!
+//! Whether it is the right one: [which limit to use when](crate::docs::which_limit).
+//!
 //! # Examples
 //!
 //! ```

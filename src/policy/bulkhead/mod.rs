@@ -5,6 +5,8 @@
 //! bursts are no outages, and is refused after that, while there is time to do something else. Put one round each
 //! dependency; inbound, [`PartitionedBulkhead`] keeps places for critical requests that no other can take.
 //!
+//! Whether it is the right one: [which limit to use when](crate::docs::which_limit).
+//!
 //! # Examples
 //!
 //! ```

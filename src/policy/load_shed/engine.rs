@@ -1,12 +1,12 @@
 use std::time::Duration;
 
-use crate::base::sync::atomic::{AtomicU64, Ordering};
+use crate::base::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::base::ticks::{Ticks, nanos_of};
 
 /// For how long the shortest wait is looked for: CoDel's interval (RFC 8289), time for a burst to be worked off.
 pub(super) const INTERVAL: Duration = Duration::from_millis(100);
 
-/// Nobody has waited for an answer to how long it takes.
+/// Nobody has got through yet.
 const NOBODY: u64 = u64::MAX;
 
 /// How long everybody has to wait in a queue: the shortest wait of the last interval.
@@ -18,7 +18,9 @@ pub(super) struct StandingQueue {
     ends: AtomicU64,
     /// The shortest wait of this interval so far, in nanoseconds.
     shortest: AtomicU64,
-    /// That of the one before.
+    /// Whether somebody has begun to wait in this interval.
+    joined: AtomicBool,
+    /// The shortest wait of the interval before.
     standing: AtomicU64,
 }
 
@@ -27,16 +29,26 @@ impl StandingQueue {
         Self {
             ends: AtomicU64::new(0),
             shortest: AtomicU64::new(NOBODY),
+            joined: AtomicBool::new(false),
             standing: AtomicU64::new(0),
         }
     }
 
-    /// Takes note that somebody did not wait.
+    /// Returns whether it is news that somebody did not wait.
     #[inline]
+    pub(super) fn may_stand(&self) -> bool {
+        self.shortest.load(Ordering::Relaxed) != 0
+    }
+
+    /// Takes note that somebody did not wait.
     pub(super) fn found_empty(&self) {
-        if self.shortest.load(Ordering::Relaxed) != 0 {
-            self.shortest.store(0, Ordering::Relaxed);
-        }
+        self.shortest.store(0, Ordering::Relaxed);
+    }
+
+    /// Takes note that somebody begins to wait.
+    pub(super) fn joined(&self, now: Ticks) {
+        self.turn(now);
+        self.joined.store(true, Ordering::Relaxed);
     }
 
     /// Takes note of how long somebody waited.
@@ -69,9 +81,16 @@ impl StandingQueue {
                 .is_ok()
         {
             let shortest = self.shortest.swap(NOBODY, Ordering::Relaxed);
+            let joined = self.joined.swap(false, Ordering::Relaxed);
             // Whom nobody followed for a whole interval delays nobody.
             let is_stale = now.0.saturating_sub(ends) >= nanos_of(INTERVAL);
-            let standing = if is_stale || shortest == NOBODY { 0 } else { shortest };
+            let standing = match shortest {
+                _ if is_stale => 0,
+                // Some wait, and not one got through: the queue is as long as it was, if not longer.
+                NOBODY if joined => return,
+                NOBODY => 0,
+                shortest => shortest,
+            };
             self.standing.store(standing, Ordering::Relaxed);
         }
     }

@@ -1,4 +1,5 @@
 use std::future::Future;
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -24,6 +25,14 @@ impl Drop for Wait {
     }
 }
 
+/// What a call can still tell about the queue.
+enum Finding {
+    Told,
+    /// It was called at once: nobody waits, unless that was to refuse it.
+    Called(LoadShed),
+    Waits(#[expect(dead_code, reason = "it tells when it is dropped")] Wait),
+}
+
 pin_project! {
     /// A call that waits for the inner service, and how long it does.
     pub(super) struct Queued<S, Req>
@@ -32,7 +41,7 @@ pin_project! {
     {
         #[pin]
         call: ready::Call<S, Req>,
-        wait: Option<Wait>,
+        finding: Finding,
     }
 }
 
@@ -40,14 +49,15 @@ impl<S: Service<Req> + Clone, Req> Queued<S, Req> {
     #[inline]
     pub(super) fn new(shed: &LoadShed, inner: &mut S, request: Req) -> Self {
         let call = ready::Call::new(inner, request);
-        let wait = if call.is_waiting() {
-            let (shed, since) = (shed.clone(), shed.now());
-            Some(Wait { shed, since })
+        let finding = if call.is_waiting() {
+            let (shed, since) = (shed.clone(), shed.joins_queue());
+            Finding::Waits(Wait { shed, since })
+        } else if shed.may_have_queue() {
+            Finding::Called(shed.clone())
         } else {
-            shed.found_no_queue();
-            None
+            Finding::Told
         };
-        Self { call, wait }
+        Self { call, finding }
     }
 }
 
@@ -58,8 +68,12 @@ impl<S: Service<Req>, Req> Future for Queued<S, Req> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let output = this.call.as_mut().poll(cx);
-        if this.wait.is_some() && (output.is_ready() || !this.call.is_waiting()) {
-            *this.wait = None;
+        let is_over = output.is_ready() || !this.call.is_waiting();
+        if is_over && !matches!(this.finding, Finding::Told) {
+            let finding = mem::replace(this.finding, Finding::Told);
+            if let (Finding::Called(shed), Poll::Pending | Poll::Ready(Ok(_))) = (finding, &output) {
+                shed.found_no_queue();
+            }
         }
         output
     }

@@ -142,16 +142,24 @@ impl LoadShed {
         Refusal::new(KIND, self.0.name.clone(), Shed { criticality }.into())
     }
 
+    #[inline]
+    pub(super) fn may_have_queue(&self) -> bool {
+        self.0.queue.may_stand()
+    }
+
     pub(super) fn found_no_queue(&self) {
         self.0.queue.found_empty();
     }
 
-    pub(super) fn now(&self) -> Ticks {
-        self.0.clock.ticks()
+    /// Returns when that was.
+    pub(super) fn joins_queue(&self) -> Ticks {
+        let now = self.0.clock.ticks();
+        self.0.queue.joined(now);
+        now
     }
 
     pub(super) fn waited_since(&self, since: Ticks) {
-        let now = self.now();
+        let now = self.0.clock.ticks();
         self.0.queue.waited(now.since(since), now);
     }
 }

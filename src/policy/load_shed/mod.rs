@@ -5,6 +5,8 @@
 //! first, at once and cheaply, so that critical ones find it as on any other day. Put it inbound, in front of an adaptive
 //! limit that is its signal.
 //!
+//! Whether it is the right one: [which limit to use when](crate::docs::which_limit).
+//!
 //! # Examples
 //!
 //! ```
@@ -36,7 +38,9 @@
 //! - the queue behind it, by itself: how long calls wait for the inner service to be ready, such as for a place in
 //!   a bulkhead. Of the waits within 100 ms the shortest counts ([CoDel](https://www.rfc-editor.org/rfc/rfc8289)): a burst
 //!   is what queues are for, but where everybody waits the queue does nothing but delay. Its pressure is 1 at
-//!   [`queue_delay`](LoadShedConfig::queue_delay).
+//!   [`queue_delay`](LoadShedConfig::queue_delay). While new calls wait and none gets through, it stays as it was; a
+//!   call that is refused or fails at once says nothing. Who waits in its own future, as for a place in a partition or
+//!   of a key, is not seen.
 //!
 //! Which class a request has is said by the [task](crate::criticality::Criticality::scope), or by a function of the request
 //! ([`LoadShed::layer_by`]). Over HTTP (`CriticalityLayer`, feature `http`) it comes from the endpoint's declaration or,

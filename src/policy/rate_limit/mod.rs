@@ -6,6 +6,8 @@
 //! client before whatever sheds load, so that one client's flood sheds nobody else; outbound, let requests
 //! [`wait`](RateLimitConfig::wait) for their turn.
 //!
+//! Whether it is the right one: [which limit to use when](crate::docs::which_limit).
+//!
 //! # Examples
 //!
 //! ```

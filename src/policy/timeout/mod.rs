@@ -4,6 +4,8 @@
 //! slowest dependency likes. Put a timeout round every call that leaves the process, and one round every request that
 //! comes in.
 //!
+//! Whether it is the right one: [which limit to use when](crate::docs::which_limit).
+//!
 //! # Examples
 //!
 //! ```
