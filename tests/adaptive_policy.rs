@@ -176,35 +176,42 @@ fn a_baseline_rises_only_by_what_few_calls_take_that_are_let_in_to_find_out() {
     assert!(after.limit >= before.limit, "{after:?}, {before:?} before");
 }
 
+/// Makes so many calls that never end.
+fn hang(limit: &AdaptiveLimit, calls: usize) -> Vec<impl Future + use<>> {
+    let calls = (0..calls).map(|_| {
+        let mut call = Box::pin(limit.call(pending::<Result<(), Infallible>>));
+        let _ = call.as_mut().poll(&mut cx());
+        call
+    });
+    calls.collect()
+}
+
 #[test]
 fn a_probe_that_nothing_ends_in_is_given_up() {
-    let clock = ManualClock::default();
-    let limit = builder(&clock).initial(40).build().unwrap();
-    know(&limit, &clock, 10 * MS);
-    for _ in 0..200 {
-        if limit.snapshot().is_probing {
-            break;
+    for hanging_before in [0, 30] {
+        let clock = ManualClock::default();
+        let limit = builder(&clock).initial(40).build().unwrap();
+        know(&limit, &clock, 10 * MS);
+        let before = hang(&limit, hanging_before);
+        for _ in 0..200 {
+            if limit.snapshot().is_probing {
+                break;
+            }
+            together(&limit, &clock, 200, 50 * MS);
         }
-        together(&limit, &clock, 200, 50 * MS);
+        let probing = limit.snapshot();
+        assert!(probing.is_probing, "{probing:?}");
+        let hanging = hang(&limit, probing.limit + 1);
+        clock.advance(Duration::from_secs(2));
+        assert!(limit.call(|| async { Ok::<_, Infallible>(()) }).now_or_never().is_err());
+        let after = limit.snapshot();
+        assert!(
+            !after.is_probing && after.limit > probing.limit,
+            "{after:?}, {probing:?} before"
+        );
+        drop((before, hanging));
+        assert_eq!(limit.snapshot().in_flight, 0);
     }
-    let probing = limit.snapshot();
-    assert!(probing.is_probing, "{probing:?}");
-    let hanging: Vec<_> = (0..probing.limit + 1)
-        .map(|_| {
-            let mut call = Box::pin(limit.call(pending::<Result<(), Infallible>>));
-            let _ = call.as_mut().poll(&mut cx());
-            call
-        })
-        .collect();
-    clock.advance(Duration::from_secs(2));
-    assert!(limit.call(|| async { Ok::<_, Infallible>(()) }).now_or_never().is_err());
-    let after = limit.snapshot();
-    assert!(
-        !after.is_probing && after.limit > probing.limit,
-        "{after:?}, {probing:?} before"
-    );
-    drop(hanging);
-    assert_eq!(limit.snapshot().in_flight, 0);
 }
 
 trait NowOrNever: Future + Sized {
