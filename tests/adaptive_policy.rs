@@ -71,7 +71,8 @@ fn a_limit_holds_across_clones_and_layers_of_one_handle() {
     let limit = AdaptiveLimit::builder("search").initial(2).min(1).build().unwrap();
     let inner = service_fn(|()| pending::<Result<(), Infallible>>());
     let mut one = limit.layer().layer(inner);
-    let mut other = limit.clone().layer().layer(inner);
+    let clone = limit.clone();
+    let mut other = clone.layer().layer(inner);
     assert!(one.poll_ready(&mut cx()).is_ready());
     let _first = one.call(());
     assert!(other.poll_ready(&mut cx()).is_ready());

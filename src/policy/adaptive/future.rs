@@ -4,11 +4,12 @@ use std::task::{Context, Poll, ready};
 
 use pin_project_lite::pin_project;
 
-use super::layer::AdaptiveLimit;
-use super::permit::Permit;
+use super::limiter::Limiter;
+use super::permit::{self, Permit};
 use crate::base::error::BoxError;
 use crate::base::outcome::Classify;
 use crate::base::refusal::{Guarded, Refusal};
+use crate::base::stripe::Lane;
 
 pin_project! {
     /// A future that was let in to its place, or was not.
@@ -96,11 +97,12 @@ where
 }
 
 pin_project! {
-    /// A future of the user's own under an adaptive limit; made by [`AdaptiveLimit::call`].
+    /// A future of the user's own under an adaptive limit; made by
+    /// [`AdaptiveLimit::call`](super::AdaptiveLimit::call).
     #[must_use = "futures do nothing unless polled"]
     #[project = CallProj]
     pub struct Call<F, Fut, C> {
-        limit: Option<AdaptiveLimit>,
+        lane: Option<Lane<Limiter>>,
         operation: Option<F>,
         #[pin]
         limited: Option<Limited<Fut>>,
@@ -109,9 +111,9 @@ pin_project! {
 }
 
 impl<F, Fut, C> Call<F, Fut, C> {
-    pub(super) fn new(limit: AdaptiveLimit, operation: F, classify: C) -> Self {
+    pub(super) fn new(lane: Lane<Limiter>, operation: F, classify: C) -> Self {
         Self {
-            limit: Some(limit),
+            lane: Some(lane),
             operation: Some(operation),
             limited: None,
             classify,
@@ -129,8 +131,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let (Some(limit), Some(operation)) = (this.limit.take(), this.operation.take()) {
-            let admitted = limit.enter().map(Permit::begin).ok_or_else(|| limit.refuse());
+        if let (Some(lane), Some(operation)) = (this.lane.take(), this.operation.take()) {
+            let admitted = permit::enter(lane).map(Permit::begin).map_err(|lane| lane.refuse());
             this.limited.set(Some(Limited::new(admitted, operation)));
         }
         let Some(limited) = this.limited.as_pin_mut() else {

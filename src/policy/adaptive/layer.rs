@@ -95,7 +95,7 @@ impl AdaptiveLimit {
         Fut: Future<Output = Result<T, E>>,
         C: Classify<T, E>,
     {
-        Call::new(self.clone(), operation, classify)
+        Call::new(permit::lane(&self.0.limiter), operation, classify)
     }
 
     /// Returns the limit, how many calls are under way, and how long they take.
@@ -123,7 +123,7 @@ impl AdaptiveLimit {
 
     #[inline]
     pub(crate) fn enter(&self) -> Option<Permit> {
-        permit::enter(&self.0.limiter)
+        permit::enter(permit::lane(&self.0.limiter)).ok()
     }
 
     pub(crate) fn refuse(&self) -> Refusal {

@@ -16,15 +16,12 @@ pub(super) fn lane(limiter: &Striped<Limiter>) -> Lane<Limiter> {
 
 /// Takes a place, if there is one.
 #[inline]
-pub(super) fn enter(limiter: &Striped<Limiter>) -> Option<Permit> {
-    let lane = lane(limiter);
+pub(super) fn enter(lane: Lane<Limiter>) -> Result<Permit, Lane<Limiter>> {
     if lane.enter(lane.index()) {
-        return Some(Permit {
-            lane: Some(lane),
-            started: Ticks::NEVER,
-        });
+        let (lane, started) = (Some(lane), Ticks::NEVER);
+        return Ok(Permit { lane, started });
     }
-    None
+    Err(lane)
 }
 
 /// The place of a call, until that has ended. Dropping it before counts as cancelled.

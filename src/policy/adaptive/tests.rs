@@ -73,7 +73,6 @@ fn holds(world: World, change: f64, ours: [Told; 2], plain: [f64; 2]) {
         of::<_, 3>(|| Guarded::new(Aimd::default()), world, change),
     ];
     let unguarded = [Plain::Gradient2, Plain::Aimd].map(|kind| of::<_, 1>(|| Unguarded::new(kind), world, change));
-    println!("{guarded:.2?}\nunguarded: {unguarded:.2?}");
     let is_near = |seen: f64, told: f64, least: f64| (seen - told).abs() <= (0.2 * told).max(least);
     let capacity = (world.workers)(world.lasts) as f64 / (world.call)(world.lasts);
     for (seen, told) in guarded.iter().zip(ours) {

@@ -1,7 +1,9 @@
 //! What is compared with what.
 
+mod adaptive;
 mod breaker;
 mod bulkhead;
+mod five;
 pub(crate) mod floors;
 mod rate_limit;
 mod retry;
@@ -20,7 +22,7 @@ pub(crate) struct Group {
 }
 
 /// All groups, by the names by which they can be asked for.
-pub(crate) const ALL: [Group; 6] = [
+pub(crate) const ALL: [Group; 8] = [
     Group {
         name: "breaker",
         comparisons: breaker::comparisons,
@@ -44,6 +46,14 @@ pub(crate) const ALL: [Group; 6] = [
     Group {
         name: "bulkhead",
         comparisons: bulkhead::comparisons,
+    },
+    Group {
+        name: "adaptive",
+        comparisons: adaptive::comparisons,
+    },
+    Group {
+        name: "five",
+        comparisons: five::comparisons,
     },
 ];
 

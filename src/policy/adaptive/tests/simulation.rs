@@ -32,7 +32,7 @@ impl Guarded {
         let clock = ManualClock::default();
         let limit = AdaptiveLimit::builder("simulated").clock(Clock::from(clock.clone()));
         Self {
-            handle: limit.algorithm(algorithm).build().unwrap(),
+            handle: limit.algorithm(algorithm).build().expect("the defaults are in range"),
             clock,
             at: 0.0,
         }
