@@ -1,7 +1,7 @@
 //! Clients, a server and its dependency in virtual time; what guards them are the crate's own layers.
 //!
 //! All chance comes from one seed, and time moves only when nothing is left to do, so a run comes out the same, to the
-//! last digit, on every machine.
+//! last digit, on the same platform.
 
 mod arrivals;
 pub mod figures;

@@ -10,7 +10,7 @@ use seaworthy::criticality::Criticality;
 use seaworthy::load_shed::LoadShed;
 use seaworthy::random::Random;
 use seaworthy::rate_limit::{AtCapacity, KeyedRateLimit, Quota, RateLimit};
-use seaworthy::retry::{Backoff, Retry, RetryBuilder};
+use seaworthy::retry::{Retry, RetryBuilder};
 use seaworthy::timeout::Timeout;
 use tower::ServiceBuilder;
 use tower::util::BoxCloneService;
@@ -95,18 +95,16 @@ fn partition(request: &Request) -> &'static str {
     }
 }
 
-/// Three attempts of 300 ms each, one right after the other.
-pub fn eager(seed: u64) -> Guards {
+/// Three attempts of 300 ms each, with jitter between them, as often as it takes.
+pub fn without_a_budget(seed: u64) -> Guards {
     Guards {
-        retry: retry(seed, |retry| {
-            retry.without_budget().backoff(Backoff::constant(Duration::ZERO))
-        }),
+        retry: retry(seed, RetryBuilder::without_budget),
         attempt: Some(attempt()),
         ..Guards::default()
     }
 }
 
-/// The same attempts with jitter between them, and a budget of 20 % for each tenth of the clients.
+/// The same attempts within a budget of 20 % for each tenth of the clients.
 pub fn within_a_budget(seed: u64) -> Guards {
     let budget = || Budget::builder("server").share(20).floor(0).build().unwrap();
     Guards {

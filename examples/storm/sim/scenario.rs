@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use super::CAPACITY;
 use super::arrivals::Flow;
-use super::policies::{Guards, allowance, eager, partitions, room, round_the_dependency, shedding, within_a_budget};
+use super::policies::{
+    Guards, allowance, partitions, room, round_the_dependency, shedding, within_a_budget, without_a_budget,
+};
 use super::server::{Course, Health};
 
 /// One thing that goes wrong.
@@ -75,17 +77,24 @@ fn usual(share: f64, seconds: u32) -> Flow {
 fn retry_storm() -> Scenario {
     Scenario {
         name: "retry storm",
-        policy: "retry budget, jitter",
+        policy: "retry budget",
         fault: 10..20,
-        measured: 10..60,
-        seconds: 60,
-        flows: vec![usual(0.6, 60)],
+        // Until all is well again: calm seconds would hide what is spent in the others.
+        measured: 10..40,
+        seconds: 50,
+        flows: vec![usual(0.6, 50)],
         server: |time| match time {
             10.0..20.0 => Health::Slower(1.0 / 0.3),
             _ => Health::WELL,
         },
         dependency: WELL,
-        guards: |is_guarded, seed| if is_guarded { within_a_budget(seed) } else { eager(seed) },
+        guards: |is_guarded, seed| {
+            if is_guarded {
+                within_a_budget(seed)
+            } else {
+                without_a_budget(seed)
+            }
+        },
     }
 }
 
@@ -115,7 +124,7 @@ fn dependency(name: &'static str, course: Course) -> Scenario {
     }
 }
 
-/// Not slow enough for most calls to fail.
+/// Slow enough to thrash under what half of the requests ask for, and not so slow that no call succeeds.
 fn slow(time: f64) -> Health {
     match time {
         10.0..25.0 => Health::Slower(8.0),
@@ -142,26 +151,20 @@ fn flapping(time: f64) -> Health {
 fn restart() -> Scenario {
     Scenario {
         name: "restart",
-        policy: "retry budget, jitter, bulkhead",
+        policy: "bulkhead",
         fault: 10..12,
-        measured: 10..60,
-        seconds: 60,
-        flows: vec![usual(0.6, 60)],
+        measured: 10..40,
+        seconds: 40,
+        flows: vec![usual(0.6, 40)],
         server: |time| match time {
             10.0..12.0 => Health::Down,
             12.0..22.0 => Health::Slower(4.0 - 3.0 * (time - 12.0) / 10.0),
             _ => Health::WELL,
         },
         dependency: WELL,
-        guards: |is_guarded, seed| {
-            if is_guarded {
-                Guards {
-                    room: Some(room()),
-                    ..within_a_budget(seed)
-                }
-            } else {
-                eager(seed)
-            }
+        guards: |is_guarded, seed| Guards {
+            room: is_guarded.then(room),
+            ..without_a_budget(seed)
         },
     }
 }
@@ -172,15 +175,15 @@ fn flood() -> Scenario {
         from: 10.0,
         until: 20.0,
         is_flood: true,
-        ..usual(5.0, 40)
+        ..usual(5.0, 30)
     };
     Scenario {
         name: "flood from one client",
         policy: "rate limit for each client",
         fault: 10..20,
         measured: 10..20,
-        seconds: 40,
-        flows: vec![usual(0.6, 40), flood],
+        seconds: 30,
+        flows: vec![usual(0.6, 30), flood],
         server: WELL,
         dependency: WELL,
         guards: |is_guarded, _| Guards {
@@ -190,20 +193,20 @@ fn flood() -> Scenario {
     }
 }
 
-/// For twenty seconds everybody together asks for three times the capacity.
+/// For fifteen seconds everybody together asks for three times the capacity.
 fn overload(name: &'static str, policy: &'static str, guards: fn(bool, u64) -> Guards) -> Scenario {
     let surge = Flow {
         from: 10.0,
-        until: 30.0,
-        ..usual(2.4, 50)
+        until: 25.0,
+        ..usual(2.4, 40)
     };
     Scenario {
         name,
         policy,
-        fault: 10..30,
-        measured: 10..30,
-        seconds: 50,
-        flows: vec![usual(0.6, 50), surge],
+        fault: 10..25,
+        measured: 10..25,
+        seconds: 40,
+        flows: vec![usual(0.6, 40), surge],
         server: WELL,
         dependency: WELL,
         guards,

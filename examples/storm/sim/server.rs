@@ -38,8 +38,14 @@ pub type Course = fn(f64) -> Health;
 /// How long a call hangs on a connection to nobody, until the operating system ends it.
 const HANG: Duration = Duration::from_secs(60);
 
-/// The mean time of the dependency.
+/// The mean time of the dependency when it is well and has little to do.
 const LOOKUP_MS: f64 = 20.0;
+
+/// With so many calls under way the dependency does the most; with more it is busy with them, and does less.
+const THRASHES_FROM: f64 = 10.0;
+
+/// How often a call of the dependency is looked at again, as how fast it goes changes.
+const SLICE: Duration = Duration::from_millis(100);
 
 /// Chance that can be shared.
 #[derive(Clone, Debug)]
@@ -89,19 +95,39 @@ fn was_down_since(course: Course, came: f64, now: f64) -> bool {
     moments.any(|time| course(time) == Health::Down)
 }
 
-/// Makes the dependency, which serves any number of requests at once.
+/// Makes the dependency, which serves any number of requests at once, each the slower the more there are.
 pub fn dependency(course: Course, dice: Dice, recorder: Recorder) -> Answers {
+    // The inner one is held by each call, the outer one by each clone of the service.
+    let calls = Arc::new(Arc::new(()));
     BoxCloneService::new(service_fn(move |_: Request| {
-        let (dice, recorder) = (dice.clone(), recorder.clone());
+        let (dice, recorder, call) = (dice.clone(), recorder.clone(), Arc::clone(&*calls));
         async move {
-            match course(recorder.now()) {
-                Health::Slower(slower) => sleep(dice.time(LOOKUP_MS * slower)).await,
-                Health::Down => return Err("connection refused".into()),
-                Health::Hangs => sleep(HANG).await,
+            loop {
+                match course(recorder.now()) {
+                    Health::Slower(slower) => {
+                        // What is left of an exponential time is distributed as all of it was: it may be drawn again.
+                        let time = dice.time(LOOKUP_MS * slower * crowding(&call));
+                        sleep(time.min(SLICE)).await;
+                        if time <= SLICE {
+                            return Ok(());
+                        }
+                    }
+                    Health::Down => return Err("connection refused".into()),
+                    Health::Hangs => {
+                        drop(call);
+                        sleep(HANG).await;
+                        return Ok(());
+                    }
+                }
             }
-            Ok(())
         }
     }))
+}
+
+/// Returns how many times as long a call takes beside the others that are under way.
+fn crowding(call: &Arc<()>) -> f64 {
+    let others = Arc::strong_count(call) - 2;
+    1.0 + (others as f64 / THRASHES_FROM).powi(2)
 }
 
 /// Notes each call.
