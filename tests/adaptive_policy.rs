@@ -252,6 +252,37 @@ fn calls_that_everybody_gives_up_lower_the_limit_and_those_given_up_at_once_do_n
     }
 }
 
+#[test]
+fn an_outage_at_the_start_does_not_keep_the_baseline_unknown() {
+    let clock = ManualClock::default();
+    let limit = builder(&clock).build().unwrap();
+    let too_slow = |_: Result<&(), &io::Error>| Outcome::Failure;
+    for _ in 0..60 {
+        clock.advance(20 * MS);
+        for _ in 0..10 {
+            let failing = limit.call_classified(too_slow, || async { Err(io::Error::other("down")) });
+            let _ = failing.now_or_never();
+        }
+    }
+    assert_eq!(limit.snapshot().baseline, None);
+    assert_eq!(limit.snapshot().limit, 4);
+    know(&limit, &clock, 10 * MS);
+}
+
+#[test]
+fn those_who_leave_at_once_before_anything_is_known_lower_nothing() {
+    let clock = ManualClock::default();
+    let limit = builder(&clock).build().unwrap();
+    for _ in 0..100 {
+        let leaving = hang(&limit, 10);
+        clock.advance(MS);
+        drop(leaving);
+        together(&limit, &clock, 5, 10 * MS);
+    }
+    assert_eq!(counter(&limit, "dropped"), 0);
+    assert!(limit.snapshot().limit >= 20, "{:?}", limit.snapshot());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_timeout_inside_lowers_the_limit_and_an_error_that_comes_at_once_does_not() {
     for (times_out, falls) in [(true, true), (false, false)] {

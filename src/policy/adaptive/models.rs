@@ -18,13 +18,14 @@ fn a_window_ends_while_calls_end_and_settings_change() {
         let config = AdaptiveConfig {
             initial: 2,
             min: 1,
-            minimum_calls: 1,
+            minimum_calls: 5,
             ..AdaptiveConfig::default()
         };
         let limiter = Limiter::new("modelled".into(), config, Clock::from(clock.clone()), 1);
         let limiter = Arc::new(limiter.expect("the settings are in range"));
         let began = limiter.now();
         assert!(limiter.enter(0) && limiter.enter(0) && !limiter.enter(0));
+        (0..4).for_each(|_| limiter.ended(began, Outcome::Success));
         clock.advance(Duration::from_secs(1));
         let other = {
             let limiter = limiter.clone();
