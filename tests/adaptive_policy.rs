@@ -171,7 +171,7 @@ fn a_baseline_rises_only_by_what_few_calls_take_that_are_let_in_to_find_out() {
         least = least.min(let_in);
     }
     let after = limit.snapshot();
-    assert!(probed && least >= 4, "{least} of 200 were let in at least");
+    assert!(probed && least >= 1, "{least} of 200 were let in at least");
     let baseline = after.baseline.unwrap();
     assert!((45 * MS..55 * MS).contains(&baseline), "{after:?}");
     assert!(after.limit >= before.limit, "{after:?}, {before:?} before");
@@ -250,6 +250,37 @@ fn calls_that_everybody_gives_up_lower_the_limit_and_those_given_up_at_once_do_n
         assert_eq!(counter(&limit, "dropped") > 0, falls);
         assert!(counter(&limit, "cancelled") > 100);
     }
+}
+
+#[test]
+fn an_outage_at_the_start_does_not_keep_the_baseline_unknown() {
+    let clock = ManualClock::default();
+    let limit = builder(&clock).build().unwrap();
+    let too_slow = |_: Result<&(), &io::Error>| Outcome::Failure;
+    for _ in 0..60 {
+        clock.advance(20 * MS);
+        for _ in 0..10 {
+            let failing = limit.call_classified(too_slow, || async { Err(io::Error::other("down")) });
+            let _ = failing.now_or_never();
+        }
+    }
+    assert_eq!(limit.snapshot().baseline, None);
+    assert_eq!(limit.snapshot().limit, 4);
+    know(&limit, &clock, 10 * MS);
+}
+
+#[test]
+fn those_who_leave_at_once_before_anything_is_known_lower_nothing() {
+    let clock = ManualClock::default();
+    let limit = builder(&clock).build().unwrap();
+    for _ in 0..100 {
+        let leaving = hang(&limit, 10);
+        clock.advance(MS);
+        drop(leaving);
+        together(&limit, &clock, 5, 10 * MS);
+    }
+    assert_eq!(counter(&limit, "dropped"), 0);
+    assert!(limit.snapshot().limit >= 20, "{:?}", limit.snapshot());
 }
 
 #[tokio::test(start_paused = true)]
@@ -363,7 +394,7 @@ impl LimitAlgorithm for Wild {
 
 #[test]
 fn whatever_an_algorithm_of_ones_own_says_the_limit_stays_within_the_settings() {
-    for (says, limit_then) in [(f64::NAN, 40), (f64::NEG_INFINITY, 4), (-3.0, 4), (1e300, 40)] {
+    for (says, limit_then) in [(f64::NAN, 20), (f64::NEG_INFINITY, 4), (-3.0, 4), (1e300, 40)] {
         let clock = ManualClock::default();
         let limit = builder(&clock).algorithm(Wild(says)).build().unwrap();
         (0..4).for_each(|_| _ = together(&limit, &clock, 20, 100 * MS));

@@ -26,7 +26,7 @@ use std::task::{Context, Poll};
 
 use pin_project_lite::pin_project;
 
-thread_local!(static CURRENT: Cell<Criticality> = const { Cell::new(Criticality::Critical) });
+thread_local!(static CURRENT: Cell<Option<Criticality>> = const { Cell::new(None) });
 
 /// The class of a request; the greater one matters more.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,6 +50,11 @@ impl Criticality {
     ///
     /// Whatever is spawned is other work; take it along with [`scope`](Self::scope).
     pub fn current() -> Self {
+        Self::told().unwrap_or_default()
+    }
+
+    /// Returns the class of the task's present work, if anybody has said one.
+    pub fn told() -> Option<Self> {
         CURRENT.get()
     }
 
@@ -72,7 +77,7 @@ impl Criticality {
     /// Runs `work` as of this class.
     #[inline]
     pub(crate) fn run<T>(self, work: impl FnOnce() -> T) -> T {
-        let _restore = Restore(CURRENT.replace(self));
+        let _restore = Restore(CURRENT.replace(Some(self)));
         work()
     }
 }
@@ -106,7 +111,7 @@ impl FromStr for Criticality {
 }
 
 /// Puts back the class that was before, after a panic too.
-struct Restore(Criticality);
+struct Restore(Option<Criticality>);
 
 impl Drop for Restore {
     #[inline]

@@ -19,7 +19,8 @@ pub struct InvalidSetting {
 }
 
 impl InvalidSetting {
-    pub(crate) fn new(key: impl Into<String>, found: impl Into<String>, allowed: impl Into<String>) -> Self {
+    /// Says what is wrong with a setting.
+    pub fn new(key: impl Into<String>, found: impl Into<String>, allowed: impl Into<String>) -> Self {
         Self {
             key: key.into(),
             found: found.into(),

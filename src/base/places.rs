@@ -193,13 +193,14 @@ impl Places {
     /// Returns how many of so many places are taken, as cheaply as can be said.
     #[cfg(feature = "adaptive")]
     pub(crate) fn taken_of(&self, places: usize) -> usize {
-        let free: usize = self.stripes.iter().map(|stripe| stripe.load(Ordering::Relaxed)).sum();
-        // Where nothing is free, somebody may be looking for it.
-        if free > 0 {
-            places.saturating_sub(free)
-        } else {
-            self.look().0
+        let is_disturbed = || self.attention.load(Ordering::Acquire);
+        let before = is_disturbed();
+        let free: usize = self.stripes.iter().map(|stripe| stripe.load(Ordering::Acquire)).sum();
+        // Whoever has the lock has emptied the stripes, of which some were seen before that and others after it.
+        if before || free == 0 || is_disturbed() {
+            return self.look().0;
         }
+        places.saturating_sub(free)
     }
 
     /// Empties all stripes, and has everybody who comes then wait for the lock, which is held.
@@ -212,7 +213,7 @@ impl Places {
     /// Puts back what is free, gives the lock back, and lets others pass by it if they may.
     fn leave_open(&self, core: MutexGuard<'_, Core>, free: usize, stripe: usize) {
         self.spread(free, stripe);
-        self.attention.store(core.is_owed(), Ordering::Relaxed);
+        self.attention.store(core.is_owed(), Ordering::Release);
     }
 
     /// Puts as many places into each stripe, those that are left over into the given one and its neighbours.

@@ -128,7 +128,7 @@ fn told<B>(request: &Request<B>) -> Option<Criticality> {
     request.headers().get(X_CRITICALITY)?.to_str().ok()?.trim().parse().ok()
 }
 
-/// Sends the task's class with every request that has none, in the header [`X_CRITICALITY`].
+/// Sends the class that the task was given with every request that has none, in the header [`X_CRITICALITY`].
 ///
 /// Round a client, so that what a request causes further on matters as much as itself.
 #[derive(Clone, Copy, Debug, Default)]
@@ -158,8 +158,10 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for SendCriticalityService<S
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let class = http::HeaderValue::from_static(Criticality::current().label());
-        request.headers_mut().entry(X_CRITICALITY).or_insert(class);
+        if let Some(class) = Criticality::told() {
+            let class = http::HeaderValue::from_static(class.label());
+            request.headers_mut().entry(X_CRITICALITY).or_insert(class);
+        }
         self.inner.call(request)
     }
 }

@@ -44,7 +44,7 @@ mod shutdown_layer;
 mod timeout;
 
 #[cfg(feature = "adaptive")]
-pub use adaptive::{HttpAdaptiveLimitFuture, HttpAdaptiveLimitLayer, HttpAdaptiveLimitService, OverloadByStatus};
+pub use adaptive::OverloadByStatus;
 pub use body::Body;
 pub use body_limit::{BodyLimitFuture, BodyLimitLayer, BodyLimitService};
 #[cfg(feature = "breaker")]

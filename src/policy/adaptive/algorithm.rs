@@ -9,7 +9,7 @@ use crate::base::error::InvalidSetting;
 /// and guarded by whoever asks. [`Gradient2`] and [`Aimd`] are the two that come along.
 pub trait LimitAlgorithm: fmt::Debug + Send + Sync + 'static {
     /// Returns the limit after a window. It is put between the least and the most that the settings allow; what is no
-    /// number changes nothing.
+    /// number changes nothing. It is called while the limit's state is locked: it must not ask the limit anything.
     fn next_limit(&self, seen: &Window) -> f64;
 
     /// Lists which of its numbers cannot be accepted; `key` is what their names begin with.
@@ -38,6 +38,18 @@ pub struct Window {
 }
 
 impl Window {
+    /// Makes a window of a limit that is used, in which nothing was dropped; to try an algorithm.
+    pub fn new(limit: f64, latency: Duration, baseline: Duration) -> Self {
+        Self {
+            limit,
+            is_used: true,
+            latency,
+            baseline,
+            calls: 100,
+            dropped: 0,
+        }
+    }
+
     /// Returns whether a tenth or more of the calls were dropped.
     pub fn is_dropping(&self) -> bool {
         self.dropped * 10 >= self.calls.max(1)

@@ -23,8 +23,9 @@ pub(super) struct Engine {
     doubt: Option<(Ticks, f64)>,
     /// When the window began.
     began: Ticks,
-    /// When a probe is given up.
+    /// When a probe is given up, and how many have been since one was not.
     gives_up: Ticks,
+    misses: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,6 +60,10 @@ pub(super) enum Turn {
 /// So many calls say what a baseline is: the median of as many is wrong by a fourteenth in two of three cases, if
 /// their times are spread exponentially.
 const MANY: u64 = 400;
+/// So many are wanted in a probe.
+const PROBED: u64 = 50;
+/// The longest that is waited for calls to end, or for enough of them.
+const MOST: Duration = Duration::from_secs(10);
 /// What is faster by less than that is so by chance.
 const CLEARLY: f64 = 1.2;
 /// Between a probe and the baseline, of which the first has few calls, chance can make as much of a difference.
@@ -76,6 +81,7 @@ impl Engine {
             doubt: None,
             began: now,
             gives_up: Ticks::NEVER,
+            misses: 0,
         }
     }
 
@@ -95,6 +101,11 @@ impl Engine {
     /// Returns whether what calls take does not count now.
     pub(super) fn is_draining(&self) -> bool {
         matches!(self.phase, Phase::Draining(_))
+    }
+
+    /// Returns whether more calls are under way than a probe allows, and there is time for them to end.
+    pub(super) fn drains_on(&self, load: Load, now: Ticks) -> bool {
+        self.is_draining() && load.in_flight > self.limit() && now < self.gives_up
     }
 
     pub(super) fn is_probing(&self) -> bool {
@@ -139,25 +150,26 @@ impl Engine {
         let elapsed = now.since(self.began);
         // Calls that are fast end first: a window lasts long enough for the slower half, too.
         let is_long = elapsed >= config.window.max(window.latency.unwrap_or_default().saturating_mul(2));
-        let few = u64::from(config.minimum_calls);
+        let wanted = u64::from(config.minimum_calls);
         let has = |calls: u64| is_long && window.calls >= calls;
         let turn = match self.phase {
-            Phase::Starting | Phase::Steady if has(few) => {
-                let is_baseline_due = self.look_at_baseline(long, self.is_used(load));
+            Phase::Starting | Phase::Steady if has(wanted) => {
+                let is_baseline_due = self.look_at_baseline(window, long, self.is_used(load));
                 self.decide(window, load, elapsed, now, config);
                 if is_baseline_due { Turn::All } else { Turn::Window }
             }
             Phase::Draining(resume) if load.in_flight <= self.limit() => {
                 self.phase = Phase::Probing(resume);
+                self.give_up_after(PROBED, now);
                 Turn::All
             }
-            Phase::Probing(resume) if has(few) || now >= self.gives_up => {
-                let latency = window.latency.filter(|_| window.calls * 2 >= few);
-                self.found(latency, resume, now, config);
+            Phase::Probing(resume) if has(PROBED.min(wanted)) || now >= self.gives_up => {
+                let latency = window.latency.filter(|_| window.calls * 2 >= PROBED.min(wanted));
+                self.found(latency, resume, now);
                 Turn::All
             }
             Phase::Draining(resume) if now >= self.gives_up => {
-                self.resume(resume);
+                self.missed(resume);
                 Turn::All
             }
             _ => return Turn::Nothing,
@@ -167,18 +179,19 @@ impl Engine {
     }
 
     /// Returns whether there were enough calls to see whether the baseline is lower.
-    fn look_at_baseline(&mut self, long: Sample, is_used: bool) -> bool {
-        let is_enough = long.calls >= MANY;
-        match (self.baseline, long.latency) {
-            (Some(baseline), Some(latency)) if self.is_known && is_enough => {
-                self.baseline = Some(baseline.min(latency.mul_f64(CLEARLY)));
-            }
-            (_, latency) if !self.is_known => {
-                self.baseline = latency.or(self.baseline);
-                self.is_known = is_enough;
+    fn look_at_baseline(&mut self, window: Sample, long: Sample, is_used: bool) -> bool {
+        let is_enough = long.calls - long.dropped >= MANY;
+        let lower = |one: Duration, other: Option<Duration>| Some(other.map_or(one, |other| one.min(other)));
+        match (self.is_known, window.latency, long.latency) {
+            (true, _, Some(latency)) if is_enough => self.baseline = lower(latency.mul_f64(CLEARLY), self.baseline),
+            (false, _, Some(latency)) if is_enough => {
+                // The fastest of some windows is faster than most by chance.
+                self.baseline = lower(latency, self.baseline.map(|fastest| fastest.mul_f64(CLEARLY * CLEARLY)));
+                self.is_known = true;
                 // Where there was little to do, nobody waited.
-                self.is_confirmed = is_enough && !is_used;
+                self.is_confirmed = !is_used;
             }
+            (false, Some(latency), _) => self.baseline = lower(latency, self.baseline),
             _ => {}
         }
         is_enough
@@ -201,28 +214,47 @@ impl Engine {
             self.doubt = None;
             return;
         }
+        // In a window that was long because nothing came, nobody waited for so long.
+        if elapsed > config.window.max(latency.saturating_mul(2)).saturating_mul(4) {
+            self.doubt = None;
+        }
         let (since, limit) = *self.doubt.get_or_insert((now, window.limit));
-        let is_long = now.since(since) >= config.doubt || self.limit * 2.0 <= limit;
+        let doubt = config.doubt.saturating_mul(1 << self.misses);
+        let is_long = now.since(since) >= doubt || self.limit * 2.0 <= limit && self.misses == 0;
         if is_long && window.is_used && self.phase == Phase::Steady {
             // By Little's law as many are under way without waiting.
             let unhurried = sample.calls as f64 / elapsed.as_secs_f64() * baseline.as_secs_f64();
             let share = if self.is_confirmed { 0.8 } else { 0.5 };
-            self.probe(within(unhurried * share, config), self.limit, latency, now);
+            self.probe(unhurried * share, self.limit, now);
         }
     }
 
-    /// Lets in no more than `few` for a moment.
-    fn probe(&mut self, few: f64, resume: f64, latency: Duration, now: Ticks) {
+    /// Lets in no more than `few` for a moment; also if that is less than the settings allow.
+    fn probe(&mut self, few: f64, resume: f64, now: Ticks) {
         self.phase = Phase::Draining(resume);
-        self.limit = few.min(self.limit);
-        self.gives_up = now.after(latency.saturating_mul(8).max(Duration::from_secs(1)));
+        self.limit = few.clamp(1.0, self.limit);
+        self.give_up_after(0, now);
+    }
+
+    /// Gives calls, so many of which are wanted, several times the time that they take.
+    fn give_up_after(&mut self, calls: u64, now: Ticks) {
+        let times = 8 + calls / self.limit().max(1) as u64;
+        let time = self.latency.unwrap_or_default().saturating_mul(times as u32);
+        self.gives_up = now.after(time.clamp(Duration::from_secs(1), MOST));
+    }
+
+    /// Goes on as before. Calls that stay under way for long would hinder the next probe as well: it comes later.
+    fn missed(&mut self, limit: f64) {
+        self.misses = (self.misses + 1).min(6);
+        self.resume(limit);
     }
 
     /// Takes what calls took in a probe. If that is much less, even fewer may take less still.
-    fn found(&mut self, latency: Option<Duration>, resume: f64, now: Ticks, config: &AdaptiveConfig) {
+    fn found(&mut self, latency: Option<Duration>, resume: f64, now: Ticks) {
         let (Some(latency), Some(baseline)) = (latency, self.baseline) else {
-            return self.resume(resume);
+            return self.missed(resume);
         };
+        self.misses = 0;
         let ratio = latency.as_secs_f64() / baseline.as_secs_f64().max(1e-9);
         self.is_confirmed = (1.0 / SAME..=SAME).contains(&ratio);
         self.baseline = Some(if self.is_confirmed {
@@ -230,9 +262,8 @@ impl Engine {
         } else {
             latency
         });
-        let fewer = within(self.limit / 2.0, config);
-        if ratio < 1.0 / SAME && fewer < self.limit {
-            self.probe(fewer, resume, latency, now);
+        if ratio < 1.0 / SAME && self.limit >= 2.0 {
+            self.probe(self.limit / 2.0, resume, now);
         } else {
             self.resume(resume);
         }
@@ -244,7 +275,9 @@ impl Engine {
 
     fn follow(&mut self, window: &Window, config: &AdaptiveConfig) {
         let next = config.algorithm.next_limit(window);
-        let next = if next.is_nan() { self.limit } else { next };
+        if next.is_nan() {
+            return;
+        }
         if self.phase == Phase::Starting && next >= self.limit {
             if window.is_used {
                 self.limit = within(self.limit * 2.0, config);
@@ -259,7 +292,6 @@ impl Engine {
         self.limit = limit;
         self.phase = Phase::Steady;
         self.doubt = None;
-        self.is_known = true;
     }
 }
 

@@ -14,7 +14,7 @@ use crate::base::stripe::Lane;
 pin_project! {
     /// A future that was let in to its place, or was not.
     #[project = LimitedProj]
-    pub(crate) enum Limited<F> {
+    pub(super) enum Limited<F> {
         // In this order, so that what is dropped has gone before its place is given to somebody else.
         Running { #[pin] future: F, permit: Permit },
         Refused { refusal: Option<Box<Refusal>> },
@@ -24,7 +24,7 @@ pin_project! {
 impl<F> Limited<F> {
     /// Makes the future only if the call was let in.
     #[inline]
-    pub(crate) fn new(admitted: Result<Permit, Refusal>, future: impl FnOnce() -> F) -> Self {
+    pub(super) fn new(admitted: Result<Permit, Refusal>, future: impl FnOnce() -> F) -> Self {
         match admitted {
             Ok(permit) => Self::Running {
                 future: future(),
@@ -40,7 +40,7 @@ impl<F> Limited<F> {
 impl<F: Future> Limited<F> {
     /// Polls the future; `finish` sees what it ended with, and the permit to say how.
     #[inline]
-    pub(crate) fn poll<T>(
+    pub(super) fn poll<T>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         finish: impl FnOnce(F::Output, &mut Permit) -> T,

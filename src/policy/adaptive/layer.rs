@@ -122,11 +122,11 @@ impl AdaptiveLimit {
     }
 
     #[inline]
-    pub(crate) fn enter(&self) -> Option<Permit> {
+    pub(super) fn enter(&self) -> Option<Permit> {
         permit::enter(permit::lane(&self.0.limiter)).ok()
     }
 
-    pub(crate) fn refuse(&self) -> Refusal {
+    pub(super) fn refuse(&self) -> Refusal {
         self.0.limiter.refuse()
     }
 }

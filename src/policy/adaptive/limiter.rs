@@ -22,8 +22,8 @@ use crate::base::ticks::{Ticks, nanos_of};
 
 pub(super) const KIND: &str = "adaptive";
 
-/// The places of one handle, how many of which there are it finds out itself. A call that is let in takes no lock, but
-/// for the one that ends a window.
+/// The places of one handle, how many of which there are it finds out itself. A call that is let in takes no lock,
+/// but for those that end a window, and those that find no place in their own stripe.
 #[derive(Debug)]
 pub(super) struct Limiter {
     name: SmolStr,
@@ -76,7 +76,7 @@ impl Limiter {
         Ok(Self {
             due: AtomicU64::new(engine.due(&config).0),
             counted_from: AtomicU64::new(now.0),
-            slow_after: AtomicU64::new(0),
+            slow_after: AtomicU64::new(u64::MAX),
             limit: AtomicU64::new(limit as u64),
             has_refused: AtomicBool::new(false),
             settings: Live::new(&name, config)?,
@@ -121,8 +121,11 @@ impl Limiter {
     pub(super) fn refuse(&self) -> Refusal {
         self.count(Count::Refused);
         self.has_refused.store(true, Ordering::Relaxed);
+        let now = self.now();
         // Where nothing ends, nobody else would see that a probe has to be given up.
-        self.attend(self.now());
+        if now.0 >= self.due.load(Ordering::Relaxed) {
+            self.attend(now);
+        }
         let limit = self.limit.load(Ordering::Relaxed) as u32;
         Refusal::new(KIND, self.name.clone(), Overloaded { limit }.into())
     }
@@ -178,15 +181,16 @@ impl Limiter {
             Err(TryLockError::WouldBlock) => return,
         };
         let config = self.settings.load();
-        if !core.engine.is_draining() {
-            // Adding up what all threads have counted is not for every call that comes before the window is complete.
-            self.due.store(now.after(config.window / 8).0, Ordering::Relaxed);
-        }
-        let counted = self.latency.counted();
         let load = Load {
             in_flight: self.places.look().0,
             refused: self.has_refused.load(Ordering::Relaxed),
         };
+        // Adding up what all threads have counted is not for every call that comes before it is time.
+        if core.engine.drains_on(load, now) {
+            return;
+        }
+        self.due.store(now.after(config.window / 8).0, Ordering::Relaxed);
+        let counted = self.latency.counted();
         let [window, long] = [&core.window, &core.long].map(|before| counted.since(before));
         let turn = core.engine.turn(window, long, load, now, &config);
         if turn == Turn::Nothing {
@@ -203,8 +207,10 @@ impl Limiter {
     /// Puts in force what the engine has decided.
     fn apply(&self, core: MutexGuard<'_, Core>, config: &AdaptiveConfig) {
         let engine = &core.engine;
-        let slow = engine.baseline().unwrap_or_default().saturating_mul(2);
-        self.slow_after.store(nanos_of(slow), Ordering::Relaxed);
+        let slow = engine
+            .baseline()
+            .map_or(u64::MAX, |baseline| nanos_of(baseline.saturating_mul(2)));
+        self.slow_after.store(slow, Ordering::Relaxed);
         self.counted_from.store(engine.counted_from().0, Ordering::Relaxed);
         self.limit.store(engine.limit() as u64, Ordering::Relaxed);
         self.due.store(engine.due(config).0, Ordering::Relaxed);

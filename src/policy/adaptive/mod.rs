@@ -40,8 +40,9 @@
 //! 400 calls. It falls when as many are faster by a sixth, and never rises by itself. When calls have been slower
 //! for the time of [`doubt`](AdaptiveConfig::doubt), or the limit has been halved since they are, a probe is made: so few
 //! are let in for a moment that they cannot wait for each other (0.8 of what by Little's law is under way without waiting, or
-//! half while no probe has confirmed the baseline). What they take is the new baseline, higher or lower; if it is much
-//! lower, half as many are let in, until that makes no difference. Then the limit is what it was. A probe costs a part of
+//! half while no probe has confirmed the baseline; also if that is less than `min`). What they take is the new baseline, higher or lower; if it is much
+//! lower, half as many are let in, until that makes no difference. Then the limit is what it was. A probe in which calls do
+//! not end is given up, and the next one comes later. A probe costs a part of
 //! the capacity for as long as some tens of calls take. Envoy makes one every minute, BBR in TCP every ten seconds.
 //!
 //! **Outliers.** A median does not notice one call that takes a thousand times as long, and dropped calls count when they
@@ -53,23 +54,24 @@
 //!
 //! | | Gradient2: settles, most, calls | AIMD: settles, most, calls | unguarded: Gradient2, AIMD |
 //! |---|---|---|---|
-//! | overload, and then six of ten workers go | 6.4 s, 2.9 ×, 2.7 × | 0.2 s, 2.1 ×, 1.7 × | 8.6 ×, 87 × |
-//! | overload, and then thirty workers more | 4.7 s, 1.4 ×, 1.6 × | 1.8 s, 1.1 ×, 1.5 × | 5.1 ×, 8.8 × |
-//! | load, and so latency, that rises slowly to three times the capacity | 3.4 s, 1.4 ×, 1.5 × | 2.5 s, 1.5 ×, 1.5 × | 15 ×, 93 × |
-//! | one call of 10 s, at 90 % load | at once, 1.1 ×, 1.5 × | at once, 1.1 ×, 1.5 × | 1.6 ×, 1.6 × |
-//! | ten idle seconds, then a burst of three times the capacity | at once, 1.1 ×, 1.6 × | at once, 1.2 ×, 1.5 × | 5.6 ×, 26 × |
+//! | overload, and then six of ten workers go | 3.4 s, 2.0 ×, 1.9 × | 0.1 s, 2.1 ×, 1.6 × | 9.0 ×, 87 × |
+//! | overload, and then thirty workers more | 1.5 s, 1.1 ×, 1.4 × | 1.6 s, 1.1 ×, 1.5 × | 5.4 ×, 8.8 × |
+//! | load, and so latency, that rises to three times the capacity in 100 s | 9 s, 1.3 ×, 1.7 × | 22 s, 1.5 ×, 1.5 × | 15 ×, 93 × |
+//! | one call of 10 s, at 90 % load | at once, 1.1 ×, 1.5 × | at once, 1.2 ×, 1.5 × | 1.6 ×, 1.6 × |
+//! | ten idle seconds, then a burst of three times the capacity | at once, 1.1 ×, 1.7 × | 1.3 s, 1.3 ×, 1.7 × | 5.5 ×, 26 × |
 //!
 //! In each the guarded ones answer 93 % or more of what can be answered. The one slow call lowers neither limit, guarded
 //! or not: for that, windows suffice.
 //!
-//! A call whose future is dropped counts as dropped if it had taken more than twice the baseline; sooner it says nothing.
-//! An error says nothing, unless it is a timeout's ([`OnlyTimeouts`]); a refusal of ours that is none says nothing. Over
-//! HTTP (`AdaptiveLimit::http_layer`, feature `http`) the time ends with the response's head, and the place comes free
-//! with the end of its body.
+//! A call whose future is dropped counts as dropped if it had taken more than twice the baseline; sooner, or before there
+//! is one, it says nothing. An error says nothing, unless it is a timeout's ([`OnlyTimeouts`]); a refusal of ours that is
+//! none says nothing. Over HTTP (`AdaptiveLimit::http_layer`, feature `http`) a call ends with the response's head: streams
+//! take no place.
 //!
 //! The layer takes the place when it is asked whether it is ready, and holds it while the inner service is not; nobody
 //! waits for a place. Limits are best where calls are of one kind: the median of fast and slow ones jumps when their
-//! mixture changes.
+//! mixture changes, and calls that stay under way for long, such as long polls, keep places that nobody measures; give
+//! them a bulkhead of their own. Calls that never end keep theirs for ever: put a timeout inside.
 //!
 //! # Defaults
 //!
@@ -124,6 +126,3 @@ pub use future::{Call, ResponseFuture};
 pub use layer::{AdaptiveLimit, AdaptiveLimitBuilder, AdaptiveLimitLayer, OnlyTimeouts};
 pub use service::AdaptiveLimitService;
 pub use snapshot::Snapshot;
-
-#[cfg(feature = "http")]
-pub(crate) use {future::Limited, permit::Permit, service::Door};

@@ -25,7 +25,7 @@ pub(super) fn enter(lane: Lane<Limiter>) -> Result<Permit, Lane<Limiter>> {
 }
 
 /// The place of a call, until that has ended. Dropping it before counts as cancelled.
-pub(crate) struct Permit {
+pub(super) struct Permit {
     lane: Option<Lane<Limiter>>,
     /// [`Ticks::NEVER`] until the call begins.
     started: Ticks,
@@ -44,7 +44,7 @@ impl Permit {
 
     /// Says how the call ended; what is said later means nothing.
     #[inline]
-    pub(crate) fn end(&mut self, outcome: Outcome) {
+    pub(super) fn end(&mut self, outcome: Outcome) {
         if let Some(lane) = self.lane.take() {
             lane.release(lane.index());
             lane.ended(self.started, outcome);
@@ -52,19 +52,8 @@ impl Permit {
         }
     }
 
-    /// Says how the head of a response came, and takes the place along for its body.
-    #[cfg(feature = "http")]
-    pub(crate) fn answered(&mut self, outcome: Outcome) -> Self {
-        let lane = self.lane.take();
-        if let Some(lane) = &lane {
-            lane.ended(self.started, outcome);
-        }
-        let started = Ticks::NEVER;
-        Self { lane, started }
-    }
-
-    /// Gives the place back, because all that had to be said was.
-    pub(crate) fn release(&mut self) {
+    /// Gives the place back, because there is no call.
+    pub(super) fn release(&mut self) {
         if let Some(lane) = self.lane.take() {
             lane.release(lane.index());
             leave(lane);

@@ -51,20 +51,20 @@ where
 }
 
 /// Lets callers in one by one, and holds each one's place from `poll_ready` to `call`.
-pub(crate) struct Door {
+pub(super) struct Door {
     limit: AdaptiveLimit,
     /// `None` before it was asked for; `Some(None)` if there was none.
     place: Option<Option<Permit>>,
 }
 
 impl Door {
-    pub(crate) fn new(limit: AdaptiveLimit) -> Self {
+    pub(super) fn new(limit: AdaptiveLimit) -> Self {
         Self { limit, place: None }
     }
 
     /// Is ready when the call will be refused, and otherwise when the inner service is.
     #[inline]
-    pub(crate) fn poll_ready<E: Into<BoxError>>(
+    pub(super) fn poll_ready<E: Into<BoxError>>(
         &mut self,
         inner: impl FnOnce() -> Poll<Result<(), E>>,
     ) -> Poll<Result<(), BoxError>> {
@@ -84,7 +84,7 @@ impl Door {
 
     /// Takes the place for one call; counts the refusal if there is none.
     #[inline]
-    pub(crate) fn pass(&mut self) -> Result<Permit, Refusal> {
+    pub(super) fn pass(&mut self) -> Result<Permit, Refusal> {
         let place = self.place.take().unwrap_or_else(|| self.limit.enter());
         place.map(Permit::begin).ok_or_else(|| self.limit.refuse())
     }

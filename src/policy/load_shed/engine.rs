@@ -18,6 +18,8 @@ pub(super) struct StandingQueue {
     ends: AtomicU64,
     /// The shortest wait of this interval so far, in nanoseconds.
     shortest: AtomicU64,
+    /// The longest wait of this interval that was given up.
+    given_up: AtomicU64,
     /// Whether somebody has begun to wait in this interval.
     joined: AtomicBool,
     /// The shortest wait of the interval before.
@@ -29,6 +31,7 @@ impl StandingQueue {
         Self {
             ends: AtomicU64::new(0),
             shortest: AtomicU64::new(NOBODY),
+            given_up: AtomicU64::new(0),
             joined: AtomicBool::new(false),
             standing: AtomicU64::new(0),
         }
@@ -51,7 +54,13 @@ impl StandingQueue {
         self.joined.store(true, Ordering::Relaxed);
     }
 
-    /// Takes note of how long somebody waited.
+    /// Takes note of how long somebody waited who did not get through: the queue is as long at least.
+    pub(super) fn gave_up(&self, time: Duration, now: Ticks) {
+        self.turn(now);
+        self.given_up.fetch_max(nanos_of(time), Ordering::Relaxed);
+    }
+
+    /// Takes note of how long somebody waited who got through.
     pub(super) fn waited(&self, time: Duration, now: Ticks) {
         self.turn(now);
         self.shortest.fetch_min(nanos_of(time), Ordering::Relaxed);
@@ -61,7 +70,7 @@ impl StandingQueue {
     #[inline]
     pub(super) fn delay(&self, now: impl FnOnce() -> Ticks) -> Duration {
         let is_empty = |wait: &AtomicU64| matches!(wait.load(Ordering::Relaxed), 0 | NOBODY);
-        if self.standing.load(Ordering::Relaxed) == 0 && is_empty(&self.shortest) {
+        if self.standing.load(Ordering::Relaxed) == 0 && is_empty(&self.shortest) && is_empty(&self.given_up) {
             return Duration::ZERO;
         }
         self.turn(now());
@@ -81,11 +90,13 @@ impl StandingQueue {
                 .is_ok()
         {
             let shortest = self.shortest.swap(NOBODY, Ordering::Relaxed);
+            let given_up = self.given_up.swap(0, Ordering::Relaxed);
             let joined = self.joined.swap(false, Ordering::Relaxed);
             // Whom nobody followed for a whole interval delays nobody.
             let is_stale = now.0.saturating_sub(ends) >= nanos_of(INTERVAL);
             let standing = match shortest {
                 _ if is_stale => 0,
+                NOBODY if given_up > 0 => given_up.max(self.standing.load(Ordering::Relaxed)),
                 // Some wait, and not one got through: the queue is as long as it was, if not longer.
                 NOBODY if joined => return,
                 NOBODY => 0,

@@ -17,11 +17,12 @@ use crate::base::ticks::Ticks;
 struct Wait {
     shed: LoadShed,
     since: Ticks,
+    got_through: bool,
 }
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        self.shed.waited_since(self.since);
+        self.shed.waited_since(self.since, self.got_through);
     }
 }
 
@@ -30,7 +31,7 @@ enum Finding {
     Told,
     /// It was called at once: nobody waits, unless that was to refuse it.
     Called(LoadShed),
-    Waits(#[expect(dead_code, reason = "it tells when it is dropped")] Wait),
+    Waits(Wait),
 }
 
 pin_project! {
@@ -51,7 +52,12 @@ impl<S: Service<Req> + Clone, Req> Queued<S, Req> {
         let call = ready::Call::new(inner, request);
         let finding = if call.is_waiting() {
             let (shed, since) = (shed.clone(), shed.joins_queue());
-            Finding::Waits(Wait { shed, since })
+            let got_through = false;
+            Finding::Waits(Wait {
+                shed,
+                since,
+                got_through,
+            })
         } else if shed.may_have_queue() {
             Finding::Called(shed.clone())
         } else {
@@ -70,9 +76,10 @@ impl<S: Service<Req>, Req> Future for Queued<S, Req> {
         let output = this.call.as_mut().poll(cx);
         let is_over = output.is_ready() || !this.call.is_waiting();
         if is_over && !matches!(this.finding, Finding::Told) {
-            let finding = mem::replace(this.finding, Finding::Told);
-            if let (Finding::Called(shed), Poll::Pending | Poll::Ready(Ok(_))) = (finding, &output) {
-                shed.found_no_queue();
+            match (mem::replace(this.finding, Finding::Told), &output) {
+                (Finding::Called(shed), Poll::Pending | Poll::Ready(Ok(_))) => shed.found_no_queue(),
+                (Finding::Waits(mut wait), _) => wait.got_through = true,
+                _ => {}
             }
         }
         output

@@ -158,9 +158,14 @@ impl LoadShed {
         now
     }
 
-    pub(super) fn waited_since(&self, since: Ticks) {
+    pub(super) fn waited_since(&self, since: Ticks, got_through: bool) {
         let now = self.0.clock.ticks();
-        self.0.queue.waited(now.since(since), now);
+        let time = now.since(since);
+        if got_through {
+            self.0.queue.waited(time, now);
+        } else {
+            self.0.queue.gave_up(time, now);
+        }
     }
 }
 

@@ -11,14 +11,16 @@ enum Step {
     FoundEmpty,
     Joined,
     Waited(u64),
+    GaveUp(u64),
     Looked,
 }
 
-/// Remembers every wait of an interval, and whether one began.
+/// Remembers every wait of an interval, those that were given up apart, and whether one began.
 #[derive(Default)]
 struct Model {
     ends: u64,
     waits: Vec<u64>,
+    given_up: Vec<u64>,
     joined: bool,
     standing: u64,
 }
@@ -30,12 +32,15 @@ impl Model {
         }
         let past = now - self.ends;
         let waits = std::mem::take(&mut self.waits);
+        let given_up = std::mem::take(&mut self.given_up).into_iter().max();
         let joined = std::mem::take(&mut self.joined);
         self.ends = now + INTERVAL.as_millis() as u64;
         self.standing = if past >= INTERVAL.as_millis() as u64 {
             0
         } else if let Some(shortest) = waits.into_iter().min() {
             shortest
+        } else if let Some(longest) = given_up.filter(|longest| *longest > 0) {
+            longest.max(self.standing)
         } else if joined {
             self.standing
         } else {
@@ -45,7 +50,9 @@ impl Model {
 
     fn step(&mut self, step: Step, now: u64) {
         // Looks that have nothing to find end no interval.
-        let is_quiet = self.standing == 0 && self.waits.iter().min().is_none_or(|shortest| *shortest == 0);
+        let is_quiet = self.standing == 0
+            && self.waits.iter().min().is_none_or(|shortest| *shortest == 0)
+            && self.given_up.iter().all(|time| *time == 0);
         match step {
             Step::FoundEmpty => self.waits.push(0),
             Step::Looked if is_quiet => {}
@@ -57,6 +64,10 @@ impl Model {
             Step::Waited(time) => {
                 self.turn(now);
                 self.waits.push(time);
+            }
+            Step::GaveUp(time) => {
+                self.turn(now);
+                self.given_up.push(time);
             }
         }
     }
@@ -71,6 +82,7 @@ fn take(queue: &StandingQueue, step: Step, now: u64) -> u64 {
         Step::FoundEmpty => queue.found_empty(),
         Step::Joined => queue.joined(at(now)),
         Step::Waited(time) => queue.waited(Duration::from_millis(time), at(now)),
+        Step::GaveUp(time) => queue.gave_up(Duration::from_millis(time), at(now)),
         Step::Looked => {}
     }
     queue.delay(|| at(now)).as_millis() as u64
@@ -81,6 +93,7 @@ fn steps() -> impl Strategy<Value = Vec<(u64, Step)>> {
         1 => Just(Step::FoundEmpty),
         3 => Just(Step::Joined),
         6 => (0_u64..500).prop_map(Step::Waited),
+        2 => (0_u64..500).prop_map(Step::GaveUp),
         3 => Just(Step::Looked),
     ];
     let pause = prop_oneof![4 => 0_u64..30, 1 => 90_u64..110, 1 => 150_u64..250];
