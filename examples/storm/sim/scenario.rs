@@ -198,15 +198,15 @@ fn overload(name: &'static str, policy: &'static str, guards: fn(bool, u64) -> G
     let surge = Flow {
         from: 10.0,
         until: 25.0,
-        ..usual(2.4, 40)
+        ..usual(2.4, 32)
     };
     Scenario {
         name,
         policy,
         fault: 10..25,
         measured: 10..25,
-        seconds: 40,
-        flows: vec![usual(0.6, 40), surge],
+        seconds: 32,
+        flows: vec![usual(0.6, 32), surge],
         server: WELL,
         dependency: WELL,
         guards,
