@@ -37,6 +37,11 @@ impl Injector {
         Plan
     }
 
+    #[inline]
+    pub(super) fn confirm(&self, plan: Plan, _: &Live<ChaosConfig>) -> Plan {
+        plan
+    }
+
     pub(super) fn counters(&self) -> Empty<(&'static str, u64)> {
         empty()
     }

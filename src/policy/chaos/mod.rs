@@ -41,7 +41,12 @@
 //! | disconnect | does not call the inside; the error is an I/O error, `ConnectionReset`, with the [`InjectedFault`] in it. Over HTTP (`Chaos::http_layer`) the inside is called, the response's head comes, and its body breaks off with that error |
 //!
 //! It is drawn when a call asks whether it may come, so that an inside which is not called is not asked either and holds
-//! nothing for it. For another schedule for each fault, put one chaos inside another.
+//! nothing for it. Whoever is let in may come much later. If faults are off or out of their schedule by then, nothing is
+//! done to a call whose inside was asked: no latency, and over HTTP no disconnect. An error, a hang or a plain disconnect
+//! still happens, once for each service that was let in and has not called yet, as the inside was not asked and cannot be
+//! called; a service that is readied anew is free of it.
+//!
+//! For another schedule for each fault, put one chaos inside another.
 //!
 //! # Defaults
 //!

@@ -71,10 +71,15 @@ impl Door {
         inner()
     }
 
-    /// Begins a call as it was drawn; returns also what its response's body is to break off with.
+    /// Begins a call as it was drawn, if that is still in force; returns also what its response's body is to break off with.
     #[inline]
     pub(crate) fn pass<F: Future>(&mut self, inside: impl FnOnce() -> F) -> (Injected<F>, Option<InjectedFault>) {
-        let plan = self.plan.take().unwrap_or_else(|| self.chaos.draw());
+        let plan = match self.plan.take() {
+            // Long ago, perhaps; and the inside has been asked, so that nothing needs to be done.
+            Some(plan) if plan.asks(self.has_head) => self.chaos.confirm(plan),
+            Some(plan) => plan,
+            None => self.chaos.draw(),
+        };
         let shared = self.chaos.shared();
         let injected = Injected::start(&shared.injector, &shared.name, plan, self.has_head, inside);
         (injected, plan.cut(&shared.name))
