@@ -355,7 +355,10 @@ async fn what_is_out_of_its_schedule_by_the_time_of_the_call_is_not_done() {
     manual.advance(5 * SEC);
     let start = Instant::now();
     client.call(()).await.unwrap();
-    assert_eq!((start.elapsed(), counters(&chaos)), (Duration::ZERO, vec![("calls", 1)]));
+    assert_eq!(
+        (start.elapsed(), counters(&chaos)),
+        (Duration::ZERO, vec![("calls", 1)])
+    );
 }
 
 impl Rig for Chaos {

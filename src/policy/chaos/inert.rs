@@ -11,6 +11,7 @@ use smol_str::SmolStr;
 use super::config::ChaosConfig;
 use super::error::InjectedFault;
 use crate::base::clock::Clock;
+use crate::base::deadline::Deadline;
 use crate::base::live::Live;
 
 /// Injects nothing, whatever the settings say.
@@ -68,7 +69,14 @@ pin_project! {
 
 impl<F: Future> Injected<F> {
     #[inline]
-    pub(super) fn start(_: &Injector, _: &SmolStr, _: Plan, _has_head: bool, inside: impl FnOnce() -> F) -> Self {
+    pub(super) fn start(
+        _: &Injector,
+        _: &SmolStr,
+        _: Plan,
+        _has_head: bool,
+        _: Option<Deadline>,
+        inside: impl FnOnce() -> F,
+    ) -> Self {
         Self { inside: inside() }
     }
 }

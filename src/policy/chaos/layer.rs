@@ -75,7 +75,7 @@ impl Chaos {
         Fut: Future<Output = Result<T, E>>,
     {
         let injector = &self.0.injector;
-        let injected = Injected::start(injector, &self.0.name, self.draw(), false, operation);
+        let injected = Injected::start(injector, &self.0.name, self.draw(), false, None, operation);
         Call::new(injected)
     }
 

@@ -25,7 +25,8 @@ impl Chaos {
     /// Makes the layer for HTTP services.
     ///
     /// As the plain [layer](Self::layer), but for the disconnect: the inside is called, the response's head comes, and its
-    /// body breaks off within the first piece.
+    /// body breaks off within the first piece. A [`Deadline`](crate::deadline::Deadline) in the request's extensions ends a
+    /// latency as the task's does.
     ///
     /// # Examples
     ///
@@ -85,7 +86,8 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let (injected, cut) = self.door.pass(|| self.inner.call(request));
+        let given = request.extensions().get().copied();
+        let (injected, cut) = self.door.pass(given, || self.inner.call(request));
         HttpChaosFuture { injected, cut }
     }
 }
