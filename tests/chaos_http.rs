@@ -1,6 +1,7 @@
 //! Injected faults over HTTP.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::io;
 use std::time::Duration;
 
@@ -47,6 +48,27 @@ async fn an_empty_body_breaks_off_too() {
     let client = disconnecting().http_layer().layer(service_fn(empty));
     let response = client.oneshot(Request::new(Body::empty())).await.unwrap();
     assert!(response.into_body().collect().await.is_err());
+}
+
+#[tokio::test]
+async fn what_has_no_body_does_not_come() {
+    let cases = [
+        ("HEAD", 200, "9"),
+        ("GET", 204, "9"),
+        ("GET", 304, "9"),
+        ("GET", 200, "0"),
+    ];
+    for (method, status, length) in cases {
+        let head = move || Response::builder().status(status).header("content-length", length);
+        let inside = service_fn(move |_: Request<Body>| ready(head().body(Body::empty())));
+        let client = disconnecting().http_layer().layer(inside);
+        let request = Request::builder().method(method).body(Body::empty()).unwrap();
+        let error = client.oneshot(request).await.unwrap_err();
+        assert!(
+            InjectedFault::find(error.as_ref()).unwrap().is_disconnect(),
+            "{method} {status}"
+        );
+    }
 }
 
 #[tokio::test]

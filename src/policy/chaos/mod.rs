@@ -38,7 +38,7 @@
 //! | latency | calls the inside and holds its answer back, at most until the [deadline](crate::deadline): who has given up by then finds that the work was done |
 //! | error | does not call the inside; the error is an [`InjectedFault`] |
 //! | hang | does not call the inside, and never ends: a deadline or a caller must end it |
-//! | disconnect | does not call the inside; the error is an I/O error, `ConnectionReset`, with the [`InjectedFault`] in it; through [`Chaos::call`] it is [`Faulted::Injected`], as an error is, and the fault tells which. Over HTTP (`Chaos::http_layer`) the inside is called, the response's head comes, and its body breaks off with that error |
+//! | disconnect | does not call the inside; the error is an I/O error, `ConnectionReset`, with the [`InjectedFault`] in it; through [`Chaos::call`] it is [`Faulted::Injected`], as an error is, and the fault tells which. Over HTTP (`Chaos::http_layer`) the inside is called, the response's head comes, and its body breaks off with that error; if it has none, that error comes instead |
 //!
 //! It is drawn when a call asks whether it may come, so that an inside which is not called is not asked either and holds
 //! nothing for it. Whoever is let in may come much later. If faults are off or out of their schedule by then, nothing is
