@@ -72,9 +72,9 @@ impl Door {
         inner()
     }
 
-    /// Begins a call as it was drawn, if that is still in force; returns also what its response's body is to break off with.
+    /// Begins a call as it was drawn, if that is still in force.
     ///
-    /// `given` is the deadline that came with the request.
+    /// Returns also what its response's body is to break off with; `given` is the deadline that came with the request.
     #[inline]
     pub(crate) fn pass<F: Future>(
         &mut self,

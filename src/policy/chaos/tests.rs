@@ -1,4 +1,4 @@
-//! What is in the layer's place without the feature, built here beside what injects; `ci/inert` is a binary without that.
+//! What stands in for the faults without the feature, here beside them; `ci/inert` is a binary without them.
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
