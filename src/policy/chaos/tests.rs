@@ -19,8 +19,10 @@ fn without_the_feature_nothing_is_injected_and_the_state_says_so() {
         |config| config.disconnect_share = 1.0,
     ];
     for fault in faults {
-        let mut config = ChaosConfig::default();
-        config.enabled = true;
+        let mut config = ChaosConfig {
+            enabled: true,
+            ..ChaosConfig::default()
+        };
         fault(&mut config);
         for has_head in [false, true] {
             nothing_is_injected(&config, has_head);
@@ -32,7 +34,7 @@ fn nothing_is_injected(config: &ChaosConfig, has_head: bool) {
     let injector = Injector::new(Some(1), Clock::default(), config);
     injector.set(config);
     let name = SmolStr::new("payments");
-    let settings = Live::new(&name, config.clone()).unwrap();
+    let settings = Live::new(&name, config.clone()).expect("the settings are accepted");
     let plan = injector.confirm(injector.draw(&settings), &settings);
     let injected = pin!(Injected::start(&injector, &name, plan, has_head, None, || async { 42 }));
     let polled = injected.poll(&mut Context::from_waker(Waker::noop()));

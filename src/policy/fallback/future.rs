@@ -63,7 +63,7 @@ impl<F: Future, U, A: Future> Rescue<F, U, A> {
     }
 
     /// Polls whichever runs. `judge` takes how the inside ended for the end, or begins the fallback; `is_good` says
-    /// whether the fallback has succeeded. The fallback runs under `given`, the deadline that came with the request, and the task's.
+    /// whether the fallback has succeeded. The fallback runs under `given`, the deadline that came with the request, too.
     #[inline]
     pub(crate) fn poll(
         self: Pin<&mut Self>,
