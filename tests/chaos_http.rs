@@ -1,15 +1,19 @@
 //! Injected faults over HTTP.
 
 use std::convert::Infallible;
+use std::future::ready;
 use std::io;
+use std::time::Duration;
 
 use http::{Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use seaworthy::Body;
 use seaworthy::breaker::{CircuitBreaker, Window};
-use seaworthy::chaos::{Chaos, InjectedFault};
+use seaworthy::chaos::{Chaos, InjectedFault, Latency};
+use seaworthy::deadline::Deadline;
 use seaworthy::inventory::Describe;
+use tokio::time::Instant;
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 
 fn disconnecting() -> Chaos {
@@ -47,6 +51,27 @@ async fn an_empty_body_breaks_off_too() {
 }
 
 #[tokio::test]
+async fn what_has_no_body_does_not_come() {
+    let cases = [
+        ("HEAD", 200, "9"),
+        ("GET", 204, "9"),
+        ("GET", 304, "9"),
+        ("GET", 200, "0"),
+    ];
+    for (method, status, length) in cases {
+        let head = move || Response::builder().status(status).header("content-length", length);
+        let inside = service_fn(move |_: Request<Body>| ready(head().body(Body::empty())));
+        let client = disconnecting().http_layer().layer(inside);
+        let request = Request::builder().method(method).body(Body::empty()).unwrap();
+        let error = client.oneshot(request).await.unwrap_err();
+        assert!(
+            InjectedFault::find(error.as_ref()).unwrap().is_disconnect(),
+            "{method} {status}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_breaker_outside_takes_a_broken_body_for_a_failure() {
     let breaker = CircuitBreaker::builder("payments").window(Window::Consecutive(1));
     let breaker = breaker.build().unwrap();
@@ -58,6 +83,22 @@ async fn a_breaker_outside_takes_a_broken_body_for_a_failure() {
     assert_eq!(breaker.describe().state, "closed");
     response.into_body().collect().await.unwrap_err();
     assert_eq!(breaker.describe().state, "open");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_latency_does_not_outlive_a_deadline_that_came_with_the_request() {
+    let late = Chaos::builder("payments").enabled(true);
+    let late = late
+        .latency(1.0, Latency::fixed(Duration::from_secs(10)))
+        .build()
+        .unwrap();
+    let limit = Duration::from_millis(50);
+    let mut request = Request::new(Body::empty());
+    request.extensions_mut().insert(Deadline::after(limit));
+    let start = Instant::now();
+    let client = late.http_layer().layer(service_fn(answer));
+    client.oneshot(request).await.unwrap();
+    assert_eq!(start.elapsed(), limit);
 }
 
 #[tokio::test]

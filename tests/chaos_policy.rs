@@ -326,6 +326,41 @@ async fn a_clone_draws_for_itself() {
     assert_eq!(calls.load(Ordering::SeqCst), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_is_off_by_the_time_of_the_call_is_not_done_if_the_inside_was_asked() {
+    let late = enabled().latency(1.0, Latency::fixed(SEC)).build().unwrap();
+    let mut client = late.layer().layer(service_fn(answer));
+    client.ready().await.unwrap();
+    late.reconfigure(|config| config.enabled = false).unwrap();
+    let start = Instant::now();
+    client.call(()).await.unwrap();
+    assert_eq!((start.elapsed(), counters(&late)), (Duration::ZERO, vec![]));
+    // What was not asked cannot be called; one call, and no more.
+    let failing = enabled().error_share(1.0).build().unwrap();
+    let mut client = failing.layer().layer(service_fn(answer));
+    client.ready().await.unwrap();
+    failing.reconfigure(|config| config.enabled = false).unwrap();
+    client.call(()).await.unwrap_err();
+    client.ready().await.unwrap().call(()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_out_of_its_schedule_by_the_time_of_the_call_is_not_done() {
+    let manual = ManualClock::default();
+    let chaos = enabled().latency(1.0, Latency::fixed(SEC));
+    let chaos = chaos.schedule(Schedule::default().lasts(5 * SEC));
+    let chaos = chaos.clock(Clock::from(manual.clone())).build().unwrap();
+    let mut client = chaos.layer().layer(service_fn(answer));
+    client.ready().await.unwrap();
+    manual.advance(5 * SEC);
+    let start = Instant::now();
+    client.call(()).await.unwrap();
+    assert_eq!(
+        (start.elapsed(), counters(&chaos)),
+        (Duration::ZERO, vec![("calls", 1)])
+    );
+}
+
 impl Rig for Chaos {
     type Service = ChaosService<Inner>;
 

@@ -117,6 +117,32 @@ async fn a_deadline_that_came_with_the_request_holds() {
     assert_eq!(counters(&fallback), [("calls", 1), ("too_late", 1)]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn the_fallback_runs_under_a_deadline_that_came_with_the_request() {
+    let deadline = Deadline::after(Duration::from_millis(10));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let note = seen.clone();
+    // When it is begun, and when it is polled.
+    let answer = move |failed: Failed| {
+        note.lock().unwrap().push(Deadline::current());
+        let note = note.clone();
+        async move {
+            note.lock().unwrap().push(Deadline::current());
+            spare(failed).await
+        }
+    };
+    let client = fallback()
+        .http_layer(answer)
+        .layer(service_fn(async |_: Request<Body>| {
+            Ok::<_, Infallible>(response(500, "real"))
+        }));
+    let mut request = Request::new(Body::empty());
+    request.extensions_mut().insert(deadline);
+    assert_eq!(text(client.oneshot(request).await.unwrap()).await.1, "spare");
+    assert_eq!(*seen.lock().unwrap(), [Some(deadline); 2]);
+    assert_eq!(Deadline::current(), None);
+}
+
 #[tokio::test]
 async fn what_was_noted_of_the_request_comes_with_the_error() {
     let fallback = fallback();

@@ -16,7 +16,7 @@ use crate::base::deadline::Deadline;
 use crate::base::error::BoxError;
 use crate::base::outcome::{Classify, Outcome};
 use crate::base::refusal::Refusal;
-use crate::policy::fallback::{Answer, End, Fallback, ForRequest, Gate, Rescue, Rules};
+use crate::policy::fallback::{Answer, End, Fallback, ForRequest, Gate, Rescue, Rules, under};
 
 /// How an exchange over HTTP ended that the fallback answers instead.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Fallback {
     ///
     /// A status of 5xx is a failure ([`ByStatus`]; [`HttpFallbackLayer::classify`] changes that), and a response that
     /// carries a [`Refusal`] in its extensions is a refusal. A [`Deadline`] in the request's extensions holds as the task's
-    /// does: nothing is begun after it.
+    /// does: nothing is begun after it, and the fallback runs under it.
     ///
     /// # Examples
     ///
@@ -222,10 +222,14 @@ where
             let refusal = refusal_of(end.as_ref());
             let uses = rules.uses(End { refusal, outcome }, given);
             match kept.take().filter(|_| uses) {
-                Some(kept) => Err(answer.answer(kept, end.map_or_else(Failed::Error, Failed::Response))),
+                Some(kept) => {
+                    let failed = end.map_or_else(Failed::Error, Failed::Response);
+                    Err(under(given, || answer.answer(kept, failed)))
+                }
                 None => Ok(end),
             }
         };
-        this.rescue.poll(cx, judge, |end| outcome(end) == Outcome::Success)
+        this.rescue
+            .poll(cx, given, judge, |end| outcome(end) == Outcome::Success)
     }
 }

@@ -31,6 +31,8 @@ pub struct Made {
     pub asked: u64,
     /// Calls.
     pub called: u64,
+    /// Calls that came to their end, and that the inside answered well.
+    pub answered: u64,
 }
 
 impl std::ops::Add for Made {
@@ -40,6 +42,7 @@ impl std::ops::Add for Made {
         Self {
             asked: self.asked + other.asked,
             called: self.called + other.called,
+            answered: self.answered + other.answered,
         }
     }
 }
@@ -158,7 +161,7 @@ fn drop_after_every_poll<R: Rig>(new_rig: impl Fn() -> R, script: Script) {
         let rig = new_rig();
         let (inner, permits) = inner(script);
         let service = rig.service(inner);
-        let (ended, made) = poll_at_most(service, most);
+        let (ended, made) = poll_at_most(service, most, script);
         assert_eq!(permits.available_permits(), 1, "{what}: the inner permit is held");
         rig.holds_nothing(made, &what);
         if ended {
@@ -169,10 +172,10 @@ fn drop_after_every_poll<R: Rig>(new_rig: impl Fn() -> R, script: Script) {
 }
 
 /// Returns whether it ended, and what was made of it.
-fn poll_at_most<S: Service<(), Future: Future>>(mut service: S, mut most: u32) -> (bool, Made) {
+fn poll_at_most<S: Service<(), Future: Future>>(mut service: S, mut most: u32, script: Script) -> (bool, Made) {
     let mut made = Made {
         asked: (most > 0).into(),
-        called: 0,
+        ..Made::default()
     };
     let mut cx = Context::from_waker(Waker::noop());
     let mut spend = || most.checked_sub(1).map(|left| most = left).is_some();
@@ -189,6 +192,7 @@ fn poll_at_most<S: Service<(), Future: Future>>(mut service: S, mut most: u32) -
     while spend() {
         let polled = catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(&mut cx).is_ready()));
         if polled.unwrap_or(true) {
+            made.answered = matches!(script.end, End::Success).into();
             return (true, made);
         }
     }
@@ -206,9 +210,12 @@ fn drop_a_readied_clone<R: Rig>(new_rig: impl Fn() -> R, script: Script) {
     while clone.poll_ready(&mut cx).is_pending() {}
     drop(clone);
     assert_eq!(permits.available_permits(), 1, "{what}: the inner permit is held");
-    let (ended, made) = poll_at_most(service, 20);
+    let (ended, made) = poll_at_most(service, 20, script);
     assert!(ended, "{what}: the original does not go on");
     assert_eq!(permits.available_permits(), 1, "{what}: the inner permit is held");
-    let (asked, called) = (1, 0);
-    rig.holds_nothing(made + Made { asked, called }, &what);
+    let asked = Made {
+        asked: 1,
+        ..Made::default()
+    };
+    rig.holds_nothing(made + asked, &what);
 }

@@ -64,6 +64,7 @@ impl Error for InjectedFault {}
 
 /// What a user's own future ended with when faults may be injected: one of those, or the user's error as it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Faulted<E> {
     /// A fault was injected, and the future was not made.
     Injected(InjectedFault),

@@ -11,6 +11,7 @@ use smol_str::SmolStr;
 use super::config::ChaosConfig;
 use super::error::InjectedFault;
 use crate::base::clock::Clock;
+use crate::base::deadline::Deadline;
 use crate::base::live::Live;
 
 /// Injects nothing, whatever the settings say.
@@ -35,6 +36,11 @@ impl Injector {
     #[inline]
     pub(super) fn draw(&self, _: &Live<ChaosConfig>) -> Plan {
         Plan
+    }
+
+    #[inline]
+    pub(super) fn confirm(&self, plan: Plan, _: &Live<ChaosConfig>) -> Plan {
+        plan
     }
 
     pub(super) fn counters(&self) -> Empty<(&'static str, u64)> {
@@ -63,7 +69,14 @@ pin_project! {
 
 impl<F: Future> Injected<F> {
     #[inline]
-    pub(super) fn start(_: &Injector, _: &SmolStr, _: Plan, _has_head: bool, inside: impl FnOnce() -> F) -> Self {
+    pub(super) fn start(
+        _: &Injector,
+        _: &SmolStr,
+        _: Plan,
+        _has_head: bool,
+        _: Option<Deadline>,
+        inside: impl FnOnce() -> F,
+    ) -> Self {
         Self { inside: inside() }
     }
 }

@@ -75,7 +75,7 @@ impl Chaos {
         Fut: Future<Output = Result<T, E>>,
     {
         let injector = &self.0.injector;
-        let injected = Injected::start(injector, &self.0.name, self.draw(), false, operation);
+        let injected = Injected::start(injector, &self.0.name, self.draw(), false, None, operation);
         Call::new(injected)
     }
 
@@ -85,6 +85,9 @@ impl Chaos {
     }
 
     /// Changes the settings of every layer of this handle; calls under way keep their fault.
+    ///
+    /// A call that was let in before and comes after is not harmed by what is off by then, unless its fault keeps it from
+    /// the inside; see [how it decides](crate::chaos#how-it-decides).
     ///
     /// The schedule begins when [`enabled`](ChaosConfig::enabled) turns `true`.
     ///
@@ -108,6 +111,11 @@ impl Chaos {
     #[inline]
     pub(super) fn draw(&self) -> Plan {
         self.0.injector.draw(&self.0.settings)
+    }
+
+    #[inline]
+    pub(super) fn confirm(&self, plan: Plan) -> Plan {
+        self.0.injector.confirm(plan, &self.0.settings)
     }
 
     pub(super) fn shared(&self) -> &Shared {

@@ -38,10 +38,15 @@
 //! | latency | calls the inside and holds its answer back, at most until the [deadline](crate::deadline): who has given up by then finds that the work was done |
 //! | error | does not call the inside; the error is an [`InjectedFault`] |
 //! | hang | does not call the inside, and never ends: a deadline or a caller must end it |
-//! | disconnect | does not call the inside; the error is an I/O error, `ConnectionReset`, with the [`InjectedFault`] in it. Over HTTP (`Chaos::http_layer`) the inside is called, the response's head comes, and its body breaks off with that error |
+//! | disconnect | does not call the inside; the error is an I/O error, `ConnectionReset`, with the [`InjectedFault`] in it; through [`Chaos::call`] it is [`Faulted::Injected`], as an error is, and the fault tells which. Over HTTP (`Chaos::http_layer`) the inside is called, the response's head comes, and its body breaks off with that error; if it has none, that error comes instead |
 //!
 //! It is drawn when a call asks whether it may come, so that an inside which is not called is not asked either and holds
-//! nothing for it. For another schedule for each fault, put one chaos inside another.
+//! nothing for it. Whoever is let in may come much later. If faults are off or out of their schedule by then, nothing is
+//! done to a call whose inside was asked: no latency, and over HTTP no disconnect. An error, a hang or a plain disconnect
+//! still happens, once for each service that was let in and has not called yet, as the inside was not asked and cannot be
+//! called; a service that is readied anew is free of it.
+//!
+//! For another schedule for each fault, put one chaos inside another.
 //!
 //! # Defaults
 //!
@@ -52,8 +57,8 @@
 //! | [`latency`](ChaosConfig::latency) | 100 ms | more than most calls take, less than most limits |
 //! | [`schedule`](ChaosConfig::schedule) | always, once it is enabled | |
 //!
-//! Settings can be [changed](Chaos::reconfigure) while it is in use. While it is off a call costs a look at a flag: no clock
-//! is read, and nothing is drawn, allocated or counted.
+//! Settings can be [changed](Chaos::reconfigure) while it is in use. While it is off a call costs a look at a flag, and over
+//! HTTP one at the request's extensions: no clock is read, and nothing is drawn, allocated or counted.
 //!
 //! # Telemetry
 //!

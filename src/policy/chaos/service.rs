@@ -6,6 +6,7 @@ use super::error::InjectedFault;
 use super::future::ResponseFuture;
 use super::layer::Chaos;
 use super::switch::{Injected, Plan};
+use crate::base::deadline::Deadline;
 use crate::base::error::BoxError;
 
 /// The tower shell of a [`Chaos`]; made by its [layer](Chaos::layer).
@@ -41,7 +42,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let (injected, _) = self.door.pass(|| self.inner.call(request));
+        let (injected, _) = self.door.pass(None, || self.inner.call(request));
         ResponseFuture::new(injected)
     }
 }
@@ -71,12 +72,23 @@ impl Door {
         inner()
     }
 
-    /// Begins a call as it was drawn; returns also what its response's body is to break off with.
+    /// Begins a call as it was drawn, if that is still in force.
+    ///
+    /// Returns also what its response's body is to break off with; `given` is the deadline that came with the request.
     #[inline]
-    pub(crate) fn pass<F: Future>(&mut self, inside: impl FnOnce() -> F) -> (Injected<F>, Option<InjectedFault>) {
-        let plan = self.plan.take().unwrap_or_else(|| self.chaos.draw());
+    pub(crate) fn pass<F: Future>(
+        &mut self,
+        given: Option<Deadline>,
+        inside: impl FnOnce() -> F,
+    ) -> (Injected<F>, Option<InjectedFault>) {
+        let plan = match self.plan.take() {
+            // Long ago, perhaps; and the inside has been asked, so that nothing needs to be done.
+            Some(plan) if plan.asks(self.has_head) => self.chaos.confirm(plan),
+            Some(plan) => plan,
+            None => self.chaos.draw(),
+        };
         let shared = self.chaos.shared();
-        let injected = Injected::start(&shared.injector, &shared.name, plan, self.has_head, inside);
+        let injected = Injected::start(&shared.injector, &shared.name, plan, self.has_head, given, inside);
         (injected, plan.cut(&shared.name))
     }
 }

@@ -9,6 +9,7 @@ use pin_project_lite::pin_project;
 use super::answer::Answer;
 use super::engine::End;
 use super::rules::{Count, Rules};
+use crate::base::deadline::Deadline;
 use crate::base::error::BoxError;
 use crate::base::outcome::{Outcome, of_error};
 use crate::base::refusal::Refusal;
@@ -48,23 +49,26 @@ impl<F: Future, U, A: Future> Rescue<F, U, A> {
     #[inline]
     pub(crate) fn start(rules: Lane<Rules>, unready: Option<U>, inside: impl FnOnce() -> F) -> Self {
         rules.count(Count::Calls);
-        let stage = match unready {
+        // Made before the inside is called, so that a panic in there is counted as one that comes later.
+        let mut rescue = Self {
+            stage: Stage::Over,
+            rules,
+            ended: false,
+        };
+        rescue.stage = match unready {
             None => Stage::Asking { inside: inside() },
             Some(_) => Stage::Unready { error: unready },
         };
-        Self {
-            stage,
-            rules,
-            ended: false,
-        }
+        rescue
     }
 
     /// Polls whichever runs. `judge` takes how the inside ended for the end, or begins the fallback; `is_good` says
-    /// whether the fallback has succeeded.
+    /// whether the fallback has succeeded. The fallback runs under `given`, the deadline that came with the request, too.
     #[inline]
     pub(crate) fn poll(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
+        given: Option<Deadline>,
         judge: impl FnOnce(Result<F::Output, U>, &Rules) -> Result<A::Output, A>,
         is_good: impl FnOnce(&A::Output) -> bool,
     ) -> Poll<A::Output> {
@@ -86,15 +90,26 @@ impl<F: Future, U, A: Future> Rescue<F, U, A> {
                 Err(answer) => this.stage.set(Stage::Answering { answer }),
             }
         }
-        let StageProj::Answering { answer } = this.stage.project() else {
+        let StageProj::Answering { answer } = this.stage.as_mut().project() else {
             return Poll::Pending;
         };
-        let output = ready!(answer.poll(cx));
+        let output = ready!(under(given, || answer.poll(cx)));
+        this.stage.set(Stage::Over);
+        let is_good = is_good(&output);
         *this.ended = true;
-        if !is_good(&output) {
+        if !is_good {
             this.rules.count(Count::Failed);
         }
         Poll::Ready(output)
+    }
+}
+
+/// Runs `work` under a deadline, if there is one.
+#[inline]
+pub(crate) fn under<T>(given: Option<Deadline>, work: impl FnOnce() -> T) -> T {
+    match given {
+        Some(given) => given.run(work),
+        None => work(),
     }
 }
 
@@ -143,7 +158,7 @@ where
                 None => Ok(Err(error)),
             }
         };
-        this.rescue.poll(cx, judge, Result::is_ok)
+        this.rescue.poll(cx, None, judge, Result::is_ok)
     }
 }
 
@@ -191,6 +206,6 @@ where
                 None => Ok(Err(error)),
             }
         };
-        this.rescue.poll(cx, judge, Result::is_ok)
+        this.rescue.poll(cx, None, judge, Result::is_ok)
     }
 }

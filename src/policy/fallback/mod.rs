@@ -44,7 +44,8 @@
 //! An error that does not lead to the fallback is returned as the error of readiness that it is.
 //!
 //! Over HTTP (`Fallback::http_layer`, feature `http`) a response of 5xx leads to the fallback as an error does. A body that
-//! breaks after a good head does not: something has been sent already.
+//! breaks after a good head does not: something has been sent already. A deadline in the request's extensions holds as the
+//! task's does.
 //!
 //! # Defaults
 //!
@@ -63,7 +64,7 @@
 //! | `failed` | of these, whose fallback ended in an error too, or passed it on |
 //! | `passed` | whose error is not for the fallback |
 //! | `too_late` | whose error came after the deadline |
-//! | `cancelled` | whose future was dropped before it ended; a panic inside counts here |
+//! | `cancelled` | whose future was dropped before it ended; a panic, inside or in the fallback, counts here |
 //!
 //! `used_on_refusal` plus `used_on_failure` by `calls` is the share of the service that lives on fallbacks. Alert on it: what
 //! callers see does not show it.
@@ -93,4 +94,9 @@ pub use layer::{Fallback, FallbackBuilder, FallbackLayer};
 pub use service::FallbackService;
 
 #[cfg(feature = "http")]
-pub(crate) use {engine::End, future::Rescue, rules::Rules, service::Gate};
+pub(crate) use {
+    engine::End,
+    future::{Rescue, under},
+    rules::Rules,
+    service::Gate,
+};

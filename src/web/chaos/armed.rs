@@ -2,14 +2,31 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::header::CONTENT_LENGTH;
+use http::{Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 
 use crate::base::error::BoxError;
 use crate::policy::chaos::InjectedFault;
 use crate::web::body::Body;
 
-/// Lets a body break off with `fault` within its first piece.
-pub(super) fn cut(body: Body, fault: InjectedFault) -> Body {
+/// Lets a response's body break off with `fault` within its first piece; one that has no body does not come at all.
+pub(super) fn cut(response: Response<Body>, is_head: bool, fault: InjectedFault) -> Result<Response<Body>, BoxError> {
+    if is_head || has_no_body(&response) {
+        return Err(fault.into_error());
+    }
+    Ok(response.map(|body| broken(body, fault)))
+}
+
+/// Whoever writes such a response, or reads it, does not look at the body.
+fn has_no_body(response: &Response<Body>) -> bool {
+    let (status, length) = (response.status(), response.headers().get(CONTENT_LENGTH));
+    status.is_informational()
+        || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+        || length.is_some_and(|length| length == "0")
+}
+
+fn broken(body: Body, fault: InjectedFault) -> Body {
     // Whoever knows that a body is empty would not look whether it breaks.
     let size = match body.size_hint() {
         size if size.exact() == Some(0) => SizeHint::default(),

@@ -1,7 +1,11 @@
+use http::Response;
+
+use crate::base::error::BoxError;
 use crate::policy::chaos::InjectedFault;
 use crate::web::body::Body;
 
-/// Leaves the body whole.
-pub(super) fn cut(body: Body, _: InjectedFault) -> Body {
-    body
+/// Leaves the response whole.
+#[expect(clippy::unnecessary_wraps, reason = "what injects can fail")]
+pub(super) fn cut(response: Response<Body>, _is_head: bool, _: InjectedFault) -> Result<Response<Body>, BoxError> {
+    Ok(response)
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
@@ -25,7 +25,9 @@ impl Chaos {
     /// Makes the layer for HTTP services.
     ///
     /// As the plain [layer](Self::layer), but for the disconnect: the inside is called, the response's head comes, and its
-    /// body breaks off within the first piece.
+    /// body breaks off within the first piece. A response without a body, such as one to `HEAD` or of 204, 304 or
+    /// `content-length: 0`, does not come: the error is there instead. A [`Deadline`](crate::deadline::Deadline) in the request's extensions ends a
+    /// latency as the task's does.
     ///
     /// # Examples
     ///
@@ -85,8 +87,10 @@ where
 
     #[inline]
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let (injected, cut) = self.door.pass(|| self.inner.call(request));
-        HttpChaosFuture { injected, cut }
+        let is_head = request.method() == Method::HEAD;
+        let given = request.extensions().get().copied();
+        let (injected, cut) = self.door.pass(given, || self.inner.call(request));
+        HttpChaosFuture { injected, cut, is_head }
     }
 }
 
@@ -96,6 +100,7 @@ pin_project! {
         #[pin]
         injected: Injected<F>,
         cut: Option<InjectedFault>,
+        is_head: bool,
     }
 }
 
@@ -111,11 +116,11 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         Poll::Ready(match ready!(this.injected.poll(cx)) {
-            Ok(end) => end.map_err(Into::into).map(|response| {
+            Ok(end) => end.map_err(Into::into).and_then(|response| {
                 let response = response.map(Body::new);
                 match this.cut.take() {
-                    Some(fault) => response.map(|body| cut::cut(body, fault)),
-                    None => response,
+                    Some(fault) => cut::cut(response, *this.is_head, fault),
+                    None => Ok(response),
                 }
             }),
             Err(fault) => Err(fault.into_error()),

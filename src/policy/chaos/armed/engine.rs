@@ -41,7 +41,7 @@ impl Latency {
 }
 
 impl Schedule {
-    fn covers(&self, elapsed: Duration) -> bool {
+    pub(super) fn covers(&self, elapsed: Duration) -> bool {
         let Some(since) = elapsed.checked_sub(self.after) else {
             return false;
         };

@@ -14,7 +14,7 @@ use crate::base::deadline::{Deadline, is_over};
 use crate::policy::chaos::error::InjectedFault;
 
 pin_project! {
-    /// A future with what is done to it.
+    /// A future with what is done to it, at most until a given deadline.
     pub(crate) struct Injected<F: Future> {
         #[pin]
         stage: Stage<F>,
@@ -24,7 +24,7 @@ pin_project! {
 pin_project! {
     #[project = StageProj]
     enum Stage<F: Future> {
-        Running { #[pin] inside: F, latency: Option<Duration> },
+        Running { #[pin] inside: F, latency: Option<Duration>, given: Option<Deadline> },
         // Boxed, so that only who is made to wait has room for a timer.
         Holding { output: Option<F::Output>, timer: Pin<Box<Sleep>> },
         Failed { fault: Option<InjectedFault> },
@@ -39,6 +39,7 @@ impl<F: Future> Injected<F> {
         name: &SmolStr,
         plan: Plan,
         has_head: bool,
+        given: Option<Deadline>,
         inside: impl FnOnce() -> F,
     ) -> Self {
         injector.count(plan);
@@ -50,6 +51,7 @@ impl<F: Future> Injected<F> {
         let running = |latency| Stage::Running {
             inside: inside(),
             latency,
+            given,
         };
         let stage = match plan {
             Plan::On(Some(Fault::Error)) => failed(false),
@@ -68,15 +70,14 @@ impl<F: Future> Future for Injected<F> {
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut stage = self.project().stage;
-        if let StageProj::Running { inside, latency } = stage.as_mut().project() {
+        if let StageProj::Running { inside, latency, given } = stage.as_mut().project() {
             let output = ready!(inside.poll(cx));
             let Some(latency) = latency.take() else {
                 return Poll::Ready(Ok(output));
             };
-            stage.set(Stage::Holding {
-                output: Some(output),
-                timer: Box::pin(sleep(within_deadline(latency))),
-            });
+            let timer = Box::pin(sleep(within_deadline(latency, *given)));
+            let output = Some(output);
+            stage.set(Stage::Holding { output, timer });
         }
         match stage.project() {
             StageProj::Holding { output, timer } => {
@@ -93,7 +94,8 @@ impl<F: Future> Future for Injected<F> {
     }
 }
 
-/// Nobody is made to wait longer than the deadline, whether or not somebody keeps that.
-fn within_deadline(latency: Duration) -> Duration {
-    Deadline::current().map_or(latency, |deadline| latency.min(deadline.remaining()))
+/// Nobody is made to wait longer than the deadline, the task's or a given one, whether or not somebody keeps that.
+fn within_deadline(latency: Duration, given: Option<Deadline>) -> Duration {
+    let deadline = given.into_iter().chain(Deadline::current()).min();
+    deadline.map_or(latency, |deadline| latency.min(deadline.remaining()))
 }

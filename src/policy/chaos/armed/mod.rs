@@ -5,6 +5,8 @@ mod future;
 #[cfg(all(test, not(seaworthy_loom)))]
 mod tests;
 
+use std::time::Duration;
+
 use smol_str::SmolStr;
 
 use self::engine::Fault;
@@ -81,10 +83,32 @@ impl Injector {
         }
     }
 
+    /// Returns what is left of a plan when its call comes: what is off or out of its schedule by then is not done.
+    #[inline]
+    pub(super) fn confirm(&self, plan: Plan, settings: &Live<ChaosConfig>) -> Plan {
+        match plan {
+            Plan::On(Some(fault)) => self.confirm_fault(fault, &settings.load()),
+            _ => plan,
+        }
+    }
+
+    #[cold]
+    fn confirm_fault(&self, fault: Fault, config: &ChaosConfig) -> Plan {
+        if !config.enabled {
+            return Plan::Off;
+        }
+        Plan::On(config.schedule.covers(self.elapsed()).then_some(fault))
+    }
+
+    /// Returns for how long it has been on.
+    fn elapsed(&self) -> Duration {
+        let began = Ticks(self.began.load(Ordering::Relaxed));
+        self.clock.ticks().since(began)
+    }
+
     #[cold]
     fn draw_fault(&self, config: &ChaosConfig) -> Plan {
-        let began = Ticks(self.began.load(Ordering::Relaxed));
-        let elapsed = self.clock.ticks().since(began);
+        let elapsed = self.elapsed();
         // Outside of the schedule, too: which call of a seed has which chance does not depend on the time.
         let chance = self.random.unit();
         Plan::On(config.fault(elapsed, chance).filter(|_| config.enabled))
