@@ -79,21 +79,22 @@ impl Latency {
 }
 
 impl Counted {
-    /// Returns what has been counted since `before`.
-    pub(super) fn since(&self, before: &Self) -> Sample {
+    /// Returns what has been counted since `before`, when so many calls that count are still under way.
+    pub(super) fn since(&self, before: &Self, unfinished: usize) -> Sample {
         let new: [u64; STEPS] = std::array::from_fn(|step| self.steps[step] - before.steps[step]);
         let dropped = self.dropped - before.dropped;
         Sample {
             calls: new.iter().sum::<u64>() + dropped,
             dropped,
-            latency: median(&new),
+            latency: median(&new, unfinished),
         }
     }
 }
 
-/// Returns the median, as if calls were spread evenly over their step.
-fn median(steps: &[u64]) -> Option<Duration> {
-    let half = steps.iter().sum::<u64>() as f64 / 2.0;
+/// Returns the median, as if calls were spread evenly over their step. Those that are unfinished will have taken longer
+/// than most: to leave them out would make the median less than it is.
+fn median(steps: &[u64], unfinished: usize) -> Option<Duration> {
+    let half = (steps.iter().sum::<u64>() + unfinished as u64) as f64 / 2.0;
     let mut below = 0.0;
     for (step, count) in steps.iter().map(|count| *count as f64).enumerate() {
         if count > 0.0 && below + count >= half {
@@ -121,14 +122,14 @@ mod tests {
             latency.record(Duration::MAX);
             latency.record_dropped();
             let counted = latency.counted();
-            let sample = counted.since(&before);
+            let sample = counted.since(&before, 0);
             assert_eq!((sample.calls, sample.dropped), (103, 1));
             let ratio = sample.latency.unwrap().as_secs_f64() * 1e6 / micros as f64;
             assert!(
                 (ratio - 1.0).abs() < 1.0 / 16.0 || micros == 1,
                 "{ratio} of {micros} µs"
             );
-            assert_eq!(latency.counted().since(&counted), Sample::default());
+            assert_eq!(latency.counted().since(&counted, 0), Sample::default());
         }
     }
 }

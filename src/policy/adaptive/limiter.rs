@@ -191,7 +191,9 @@ impl Limiter {
         }
         self.due.store(now.after(config.window / 8).0, Ordering::Relaxed);
         let counted = self.latency.counted();
-        let [window, long] = [&core.window, &core.long].map(|before| counted.since(before));
+        // A probe counts those that it has let in, and ends while some of them are under way.
+        let unfinished = if core.engine.is_probing() { load.in_flight } else { 0 };
+        let [window, long] = [&core.window, &core.long].map(|before| counted.since(before, unfinished));
         let turn = core.engine.turn(window, long, load, now, &config);
         if turn == Turn::Nothing {
             return;

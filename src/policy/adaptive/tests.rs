@@ -99,14 +99,14 @@ const FULL: World = World {
 #[test]
 fn it_settles_when_there_is_less_capacity() {
     let workers = |now| if now < 20.0 { 10 } else { 4 };
-    let ours = [told(3.4, 2.02, 1.87), told(0.1, 2.14, 1.63)];
+    let ours = [told(1.3, 2.12, 1.87), told(1.1, 2.31, 1.75)];
     holds(World { workers, ..FULL }, 20.0, ours, [8.6, 86.8]);
 }
 
 #[test]
 fn it_settles_when_there_is_more_capacity() {
     let workers = |now| if now < 20.0 { 10 } else { 40 };
-    let ours = [told(1.5, 1.07, 1.39), told(1.6, 1.09, 1.47)];
+    let ours = [told(1.5, 1.07, 1.49), told(1.8, 1.10, 1.61)];
     holds(World { workers, ..FULL }, 20.0, ours, [5.40, 8.81]);
 }
 
@@ -119,7 +119,7 @@ fn it_does_not_run_away_when_latency_rises_slowly_with_load() {
         ..FULL
     };
     // From when the capacity is reached.
-    let ours = [told(9.0, 1.31, 1.66), told(22.3, 1.51, 1.47)];
+    let ours = [told(13.4, 1.23, 1.88), told(5.3, 1.33, 1.66)];
     holds(world, 25.0, ours, [15.4, 92.8]);
 }
 
@@ -141,7 +141,7 @@ fn it_does_not_collapse_on_one_slow_outlier() {
 fn a_burst_after_an_idle_time_finds_the_limit_that_was() {
     let offered = |now| if (15.0..25.0).contains(&now) { 0.0 } else { 3000.0 };
     let world = World { offered, ..FULL };
-    let ours = [told(0.0, 1.14, 1.66), told(1.3, 1.33, 1.73)];
+    let ours = [told(0.0, 1.12, 1.72), told(1.3, 1.28, 1.83)];
     holds(world, 25.0, ours, [5.53, 25.8]);
     let seen = run(&mut Guarded::new(Gradient2::default()), world, 1);
     let first: u32 = seen[250..260].iter().map(|seen| seen.answered).sum();
