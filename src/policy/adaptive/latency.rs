@@ -132,4 +132,17 @@ mod tests {
             assert_eq!(latency.counted().since(&counted, 0), Sample::default());
         }
     }
+
+    #[test]
+    fn calls_that_are_unfinished_count_as_slow() {
+        let latency = Latency::new();
+        (1..=60).for_each(|ms| latency.record(Duration::from_millis(ms)));
+        let counted = latency.counted();
+        let median = |unfinished| counted.since(&Counted::default(), unfinished).latency;
+        for (unfinished, true_median) in [(0, 30), (20, 40), (60, 60)] {
+            let ratio = median(unfinished).expect("half have ended").as_secs_f64() * 1e3 / f64::from(true_median);
+            assert!((ratio - 1.0).abs() < 1.0 / 16.0, "{ratio} with {unfinished} unfinished");
+        }
+        assert_eq!(median(61), None);
+    }
 }
