@@ -153,6 +153,17 @@ async fn a_body_that_is_polled_later_is_of_its_requests_class() {
     );
 }
 
+#[tokio::test]
+async fn a_body_of_no_class_is_given_none() {
+    let piece = |_| {
+        let told = format!("{:?}", Criticality::told());
+        ready(Ok::<_, BoxError>(Frame::data(Bytes::from(told))))
+    };
+    let pieces = futures_util::StreamExt::then(stream::iter(0..1), piece);
+    let read = Body::new(StreamBody::new(pieces)).collect().await.unwrap();
+    assert_eq!(read.to_bytes(), "None");
+}
+
 /// Knows an endpoint.
 #[derive(Clone)]
 struct Declares(Criticality);

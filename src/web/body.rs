@@ -218,11 +218,15 @@ impl http_body::Body for Body {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let span = self.span.clone();
         let _entered = span.as_ref().map(Span::enter);
-        let class = self.criticality.unwrap_or_else(Criticality::current);
-        let polled = class.run(|| match self.deadline {
+        let (class, deadline) = (self.criticality, self.deadline);
+        let mut poll = || match deadline {
             Some(deadline) => deadline.run(|| self.poll_ridden(cx)),
             None => self.poll_ridden(cx),
-        });
+        };
+        let polled = match class {
+            Some(class) => class.run(poll),
+            None => poll(),
+        };
         match &polled {
             Poll::Ready(None) => self.end(End::Complete),
             Poll::Ready(Some(Err(error))) => self.end(End::Failed(error)),

@@ -7,6 +7,27 @@ use crate::base::error::InvalidSetting;
 ///
 /// It decides from one window alone: what is remembered from window to window, the limit and the baseline, is in there,
 /// and guarded by whoever asks. [`Gradient2`] and [`Aimd`] are the two that come along.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use seaworthy::adaptive::{AdaptiveLimit, LimitAlgorithm, Window};
+///
+/// /// Nobody waits for long, or fewer come in.
+/// #[derive(Debug)]
+/// struct Patience(Duration);
+///
+/// impl LimitAlgorithm for Patience {
+///     fn next_limit(&self, seen: &Window) -> f64 {
+///         if seen.latency > self.0 { seen.limit * 0.8 } else { seen.limit + 1.0 }
+///     }
+/// }
+///
+/// let (ms, patience) = (Duration::from_millis, Patience(Duration::from_millis(50)));
+/// assert_eq!(patience.next_limit(&Window::new(100.0, ms(60), ms(10))), 80.0);
+/// assert!(AdaptiveLimit::builder("search").algorithm(patience).build().is_ok());
+/// ```
 pub trait LimitAlgorithm: fmt::Debug + Send + Sync + 'static {
     /// Returns the limit after a window. It is put between the least and the most that the settings allow; what is no
     /// number changes nothing. It is called while the limit's state is locked: it must not ask the limit anything.

@@ -13,7 +13,7 @@ use crate::base::live::Validate;
 pub struct AdaptiveConfig {
     /// The limit to begin with, from 1 to 1,000,000; put between `min` and `max`. Default 20.
     pub initial: u32,
-    /// The least that the limit can become, from 1 to 1,000,000. Default 4.
+    /// The least that the limit can become, but for a probe, from 1 to 1,000,000. Default 4.
     pub min: u32,
     /// The most that the limit can become, from `min` to 1,000,000. Default 1000.
     pub max: u32,

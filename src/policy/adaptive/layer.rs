@@ -185,7 +185,7 @@ impl AdaptiveLimitBuilder {
         self
     }
 
-    /// The least that the limit can become, from 1 to 1,000,000. Default 4.
+    /// The least that the limit can become, but for a probe, from 1 to 1,000,000. Default 4.
     pub fn min(mut self, calls: u32) -> Self {
         self.config.min = calls;
         self

@@ -75,7 +75,7 @@ impl Limiter {
         let limit = engine.limit();
         Ok(Self {
             due: AtomicU64::new(engine.due(&config).0),
-            counted_from: AtomicU64::new(now.0),
+            counted_from: AtomicU64::new(engine.counted_from().0),
             slow_after: AtomicU64::new(u64::MAX),
             limit: AtomicU64::new(limit as u64),
             has_refused: AtomicBool::new(false),
@@ -157,12 +157,13 @@ impl Limiter {
     pub(super) fn cancelled(&self, started: Option<Ticks>) {
         self.count(Count::Cancelled);
         let Some(started) = started else { return };
-        let took = nanos_of(self.now().since(started));
+        let now = self.now();
+        let took = nanos_of(now.since(started));
         if took > self.slow_after.load(Ordering::Relaxed) && started.0 >= self.counted_from.load(Ordering::Relaxed) {
             self.dropped();
         }
-        if self.now().0 >= self.due.load(Ordering::Relaxed) {
-            self.attend(self.now());
+        if now.0 >= self.due.load(Ordering::Relaxed) {
+            self.attend(now);
         }
     }
 

@@ -38,8 +38,9 @@
 //! - the queue behind it, by itself: how long calls wait for the inner service to be ready, such as for a place in
 //!   a bulkhead. Of the waits within 100 ms the shortest counts ([CoDel](https://www.rfc-editor.org/rfc/rfc8289)): a burst
 //!   is what queues are for, but where everybody waits the queue does nothing but delay. Its pressure is 1 at
-//!   [`queue_delay`](LoadShedConfig::queue_delay). While new calls wait and none gets through, it stays as it was; a
-//!   call that is refused or fails at once says nothing. Who waits in its own future, as for a place in a partition or
+//!   [`queue_delay`](LoadShedConfig::queue_delay). Where none gets through, the longest wait that was given
+//!   up counts; while new calls wait and none does even that, it stays as it was. A call that is refused or fails at once
+//!   says nothing. Who waits in its own future, as for a place in a partition or
 //!   of a key, is not seen.
 //!
 //! Which class a request has is said by the [task](crate::criticality::Criticality::scope), or by a function of the request
