@@ -82,6 +82,8 @@ mod policy;
 mod admin;
 #[cfg(feature = "app")]
 mod assembly;
+#[cfg(feature = "app")]
+mod client;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 #[cfg(feature = "health")]
@@ -96,7 +98,10 @@ pub mod telemetry;
 pub mod web;
 
 #[cfg(feature = "app")]
-pub use assembly::{App, AppBuilder, AppError, Bound, Endpoint, run};
+pub use assembly::{
+    App, AppBuilder, AppError, Bound, Control, Dependency, DependencyBuilder, DependencyLayer, Endpoint, Finding,
+    Guard, HttpClient, HttpClientFuture, HttpDependencyLayer, run,
+};
 pub use base::error::{BoxError, InvalidSetting, InvalidSettings};
 #[cfg(any(feature = "bulkhead", feature = "http", feature = "rate-limit"))]
 pub use base::key;

@@ -13,9 +13,9 @@ use axum::{Extension, Json, Router};
 use futures_util::stream::{self, Stream};
 use http::StatusCode;
 use http::header::LOCATION;
+use seaworthy::Guarded;
 use seaworthy::shutdown::Draining;
 use seaworthy::web::{RequestId, problem, refused};
-use seaworthy::{Guarded, Refusal};
 use serde::{Deserialize, Serialize};
 
 use crate::drills;
@@ -136,12 +136,4 @@ async fn events(Extension(draining): Extension<Draining>) -> Sse<impl Stream<Ite
             }
         }
     }))
-}
-
-/// Gets a refusal back out of a client's error.
-pub fn guarded(error: seaworthy::BoxError) -> Guarded<PaymentError> {
-    match Refusal::find(error.as_ref()) {
-        Some(refusal) => Guarded::Refused(refusal.clone()),
-        None => Guarded::Inner(PaymentError(error.to_string())),
-    }
 }

@@ -4,8 +4,8 @@
 //! cargo run --example orders --features full
 //! ```
 //!
-//! Nothing needs to be set up: `payments` is started beside it on a free port, unless
-//! `SEAWORTHY_DEPENDENCIES__PAYMENTS__URL` names one. The first lines of the log say where everything is.
+//! Nothing needs to be set up: `payments` is started beside it on a free port, and used unless
+//! `SEAWORTHY_DEPENDENCIES__PAYMENTS__URL` names another. The first lines of the log say where everything is.
 
 mod api;
 mod drills;
@@ -15,7 +15,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use http::Method;
-use seaworthy::health::Check;
 use seaworthy::rate_limit::Quota;
 use seaworthy::{App, Bound, BoxError, Endpoint};
 
@@ -24,7 +23,7 @@ use payments::{Payments, upstream};
 
 fn main() -> ExitCode {
     seaworthy::run(async {
-        let app = App::builder("orders")
+        let mut app = App::builder("orders")
             .owner("team-orders")
             .endpoint(
                 Method::POST,
@@ -54,26 +53,33 @@ fn main() -> ExitCode {
                     .body_limit(1 << 40),
             )
             .endpoint(Method::GET, "/drills/websocket", Endpoint::default().stream())
-            .startup_task("warm-up", warm_up())
-            .build()?;
-
-        let url = match app.dependency_url("payments") {
-            Some(url) => url.clone(),
-            None => upstream::start().await?,
-        };
-        let payments = Payments::new(&url, app.inventory(), app.events())?;
-        // Optional: without payments no order is taken, but those that were can still be read.
-        let check = payments.clone();
-        app.health()
-            .check(Check::new("payments", move || check.clone().ping()).optional())?;
+            .startup_task("warm-up", warm_up());
+        // Without payments no order is taken, but those that were can still be read: so the service stays ready.
+        let payments = app
+            .dependency("payments")
+            .runbook(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/examples/orders/runbooks/payments.md"
+            ))
+            .health_path("/ping")
+            // Three attempts of this fit into the two seconds that an order has.
+            .deadline(Duration::from_secs(2))
+            .attempt_timeout(Duration::from_millis(500))
+            // A shop of this size does not make 20 calls in 30 s; and it sells again soon after payments is back.
+            .breaker(|breaker| {
+                let five = Duration::from_secs(5);
+                breaker.minimum_calls(10).open(five, five)
+            })
+            .http(upstream::start().await?);
+        let app = app.build()?;
         app.shutdown().on_shutdown("goodbye", || async {
             tracing::info!("all orders are in");
             Ok(())
         });
 
         let bound = app.bind()?;
-        say_what_to_try(&bound, &url);
-        Ok::<_, BoxError>(bound.serve(Api::new(payments).router()).await?)
+        say_what_to_try(&bound);
+        Ok::<_, BoxError>(bound.serve(Api::new(Payments::new(payments)).router()).await?)
     })
 }
 
@@ -82,8 +88,11 @@ async fn warm_up() -> Result<(), BoxError> {
     Ok(())
 }
 
-fn say_what_to_try(bound: &Bound, payments: &http::Uri) {
+fn say_what_to_try(bound: &Bound) {
     let (orders, admin) = (bound.local_addr(), bound.admin_addr());
+    let Some(payments) = bound.app().dependency_url("payments") else {
+        return;
+    };
     let tries = [
         (
             "place an order",

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -7,6 +8,7 @@ use http::Uri;
 use super::builder::{AppBuilder, Startup};
 use super::endpoint::EndpointTable;
 use super::error::AppError;
+use super::finding::Finding;
 use super::pulse::Pulse;
 use super::settings::Settings;
 use super::{run, serve};
@@ -16,7 +18,7 @@ use crate::health::{Health, Heartbeat, Watchdog};
 use crate::policy::timeout::Timeout;
 use crate::server::{Counters, listen};
 use crate::shutdown::{Drained, Shutdown, Tracker};
-use crate::telemetry::{Telemetry, install_logs};
+use crate::telemetry::{Telemetry, install_logs, names};
 use crate::web::HttpService;
 
 /// A whole service, ready to be served.
@@ -29,6 +31,8 @@ pub struct App {
     pub(super) shutdown: Shutdown,
     pub(super) endpoints: EndpointTable,
     pub(super) inbound: Timeout,
+    pub(super) urls: BTreeMap<String, Uri>,
+    pub(super) findings: Vec<Finding>,
     pub(super) inventory: Inventory,
     pub(super) telemetry: Telemetry,
     pub(super) connections: Arc<Counters>,
@@ -74,9 +78,16 @@ impl App {
         self.telemetry.clone()
     }
 
-    /// Returns the setting `dependencies.<name>.url`, if there is one.
+    /// Returns where a dependency is that is called over HTTP, by the setting `dependencies.<name>.url` or the program.
     pub fn dependency_url(&self, name: &str) -> Option<&Uri> {
-        self.settings.dependencies.get(name)
+        self.urls.get(name)
+    }
+
+    /// Lists what works and should be looked at before it does not, each with its arithmetic; the defaults have none.
+    ///
+    /// They are logged as warnings when the service is bound.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
     }
 
     /// Binds both addresses, without serving yet; tells which ports a 0 became.
@@ -90,6 +101,9 @@ impl App {
     pub fn bind(self) -> Result<Bound, AppError> {
         install_logs(&self.settings.log_filter, self.settings.log_format, run::owns_process());
         self.telemetry.metrics.install();
+        for finding in &self.findings {
+            tracing::warn!(target: names::LOG, subject = finding.subject, found = finding.found, "{}", finding.advice);
+        }
         let listener = listen("server.listen", self.settings.listen)?;
         let admin = listen("admin.listen", self.settings.admin_listen)?;
         Ok(Bound {

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::app::App;
+use super::dependency::{Declared, DependencyBuilder, Finish};
 use super::endpoint::{Endpoint, EndpointTable, House};
 use super::error::AppError;
 use super::pulse::{self, Pulse};
@@ -30,9 +32,10 @@ pub struct AppBuilder {
     settings_file: Option<PathBuf>,
     defaults: Vec<(String, String)>,
     endpoints: Vec<(Method, String, Endpoint)>,
+    pub(super) dependencies: Vec<Declared>,
     startup: Vec<Startup>,
     health: Health,
-    telemetry: Telemetry,
+    pub(super) telemetry: Telemetry,
     signals: bool,
     wrong: Vec<InvalidSetting>,
 }
@@ -46,6 +49,7 @@ impl AppBuilder {
             settings_file: None,
             defaults: Vec::new(),
             endpoints: Vec::new(),
+            dependencies: Vec::new(),
             startup: Vec::new(),
             health: Health::builder().events(telemetry.clone()).build(),
             telemetry,
@@ -80,7 +84,30 @@ impl AppBuilder {
         self
     }
 
-    /// Adds a check of a dependency; it runs in the background on its own schedule.
+    /// Declares a dependency: what is called through it is guarded, checked, and in the inventory.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use seaworthy::{App, Control};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let mut app = App::builder("orders");
+    /// let payments = app.dependency("payments").http("http://127.0.0.1:8081");
+    /// let ledger = app
+    ///     .dependency("ledger")
+    ///     .without(Control::Retry, "appends are not idempotent")
+    ///     .guard();
+    /// let app = app.build().unwrap();
+    /// assert_eq!(payments.dependency().name(), "payments");
+    /// assert_eq!(ledger.call(|| async { Ok::<_, std::io::Error>(1) }).await.unwrap(), 1);
+    /// # }
+    /// ```
+    pub fn dependency(&mut self, name: impl Into<Arc<str>>) -> DependencyBuilder<'_> {
+        DependencyBuilder::new(self, name.into())
+    }
+
+    /// Adds a check of a dependency that is not [declared](Self::dependency); it runs in the background on its own schedule.
     pub fn check(mut self, check: Check) -> Self {
         let added = self.health.check(check);
         self.note(added);
@@ -148,6 +175,19 @@ impl AppBuilder {
         let inbound = self.note(inbound);
         let heartbeat = self.health.watchdog().register(pulse::NAME, pulse::MAX_SILENCE);
         let heartbeat = self.note(heartbeat);
+        let mut finish = Finish {
+            settings: &settings.dependencies,
+            inventory: &inventory,
+            health: &self.health,
+            wrong: std::mem::take(&mut self.wrong),
+            findings: Vec::new(),
+            urls: BTreeMap::new(),
+        };
+        finish.all(std::mem::take(&mut self.dependencies));
+        let Finish {
+            wrong, findings, urls, ..
+        } = finish;
+        self.wrong = wrong;
         let built = shutdown.zip(inbound).zip(heartbeat).filter(|_| self.wrong.is_empty());
         let Some(((shutdown, inbound), heartbeat)) = built else {
             return Err(InvalidSettings::of(self.wrong).into());
@@ -173,6 +213,8 @@ impl AppBuilder {
             shutdown,
             endpoints,
             inbound,
+            urls,
+            findings,
             inventory,
             telemetry: self.telemetry,
             connections,
@@ -180,6 +222,16 @@ impl AppBuilder {
             startup: self.startup,
             signals: self.signals,
         })
+    }
+
+    /// Returns what was built; if nothing was, notes why, and takes the default, so that everything wrong is found.
+    pub(super) fn sound<T>(
+        &mut self,
+        built: Result<T, InvalidSettings>,
+        default: impl FnOnce() -> Result<T, InvalidSettings>,
+    ) -> T {
+        let built = self.note(built);
+        built.unwrap_or_else(|| default().expect("the defaults are in their ranges"))
     }
 
     fn note<T>(&mut self, result: Result<T, InvalidSettings>) -> Option<T> {

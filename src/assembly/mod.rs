@@ -20,9 +20,12 @@
 
 mod app;
 mod builder;
+mod control;
+mod dependency;
 mod descriptors;
 mod endpoint;
 mod error;
+mod finding;
 mod pulse;
 mod run;
 mod serve;
@@ -31,6 +34,11 @@ mod stack;
 
 pub use app::{App, Bound};
 pub use builder::AppBuilder;
+pub use control::Control;
+pub use dependency::{
+    Dependency, DependencyBuilder, DependencyLayer, Guard, HttpClient, HttpClientFuture, HttpDependencyLayer,
+};
 pub use endpoint::Endpoint;
 pub use error::AppError;
+pub use finding::Finding;
 pub use run::run;

@@ -1,13 +1,12 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
-
-use http::Uri;
 
 use self::reader::{Range, Reader, Span};
 use self::sources::{Env, collect};
 use crate::base::error::InvalidSetting;
+use crate::client::BaseUrl;
 use crate::server::ServerConfig;
 use crate::shutdown::ShutdownConfig;
 use crate::telemetry::{LogFormat, is_filter};
@@ -34,7 +33,29 @@ pub(super) struct Settings {
     pub(super) shutdown: ShutdownConfig,
     pub(super) log_filter: String,
     pub(super) log_format: LogFormat,
-    pub(super) dependencies: BTreeMap<String, Uri>,
+    pub(super) dependencies: BTreeMap<String, DependencySettings>,
+}
+
+/// What is said of one dependency; it wins over what the program says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct DependencySettings {
+    pub(super) url: Option<BaseUrl>,
+    pub(super) deadline: Option<Duration>,
+    pub(super) attempt_timeout: Option<Duration>,
+    pub(super) attempts: Option<u32>,
+    pub(super) concurrent: Option<u32>,
+    pub(super) ca_certificate: Option<PathBuf>,
+}
+
+impl DependencySettings {
+    pub(super) const KEYS: [&str; 6] = [
+        "url",
+        "deadline",
+        "attempt_timeout",
+        "attempts",
+        "concurrent",
+        "ca_certificate",
+    ];
 }
 
 /// Who is a client, and how it is told what is left for it.

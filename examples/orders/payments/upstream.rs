@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
-use http::{StatusCode, Uri};
+use http::StatusCode;
 use seaworthy::BoxError;
 use serde::Deserialize;
 use tokio::net::TcpListener;
@@ -33,9 +33,9 @@ enum Mode {
 type Shared = Arc<Mutex<Control>>;
 
 /// Starts it on a free port of the loopback interface; it ends with the process.
-pub async fn start() -> Result<Uri, BoxError> {
+pub async fn start() -> Result<String, BoxError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let url = format!("http://{}/", listener.local_addr()?).parse()?;
+    let url = format!("http://{}/", listener.local_addr()?);
     let app = Router::new()
         .route("/ping", get(answer))
         .route("/charges", post(answer))

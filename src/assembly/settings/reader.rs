@@ -1,16 +1,17 @@
 //! Takes settings one by one out of what was given, so that every mistake is found and none shows its text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
 use config::{Value, ValueKind};
-use http::Uri;
 
+use super::DependencySettings;
 use super::sources::origin;
 use crate::base::error::InvalidSetting;
+use crate::client::ALLOWED;
 use crate::server::Tls;
 
 /// Takes known settings out of what was given, one by one, and notes what is wrong.
@@ -40,29 +41,33 @@ impl Reader {
     }
 
     pub(super) fn take<T: FromStr>(&mut self, key: &str, default: T, allowed: &str, accept: impl Fn(&T) -> bool) -> T {
-        self.known.push(key.to_owned());
-        let Some(value) = self.values.remove(key) else {
-            return default;
-        };
-        let parsed = value
-            .clone()
-            .into_string()
-            .ok()
-            .and_then(|text| text.trim().parse().ok());
-        parsed.filter(accept).unwrap_or_else(|| {
-            self.wrong.push(InvalidSetting::new(key, found(key, &value), allowed));
-            default
-        })
+        self.optional(key, allowed, accept).unwrap_or(default)
     }
 
-    pub(super) fn within<T: FromStr + PartialOrd + fmt::Display>(
-        &mut self,
-        key: &str,
-        default: T,
-        range: Range<T>,
-    ) -> T {
+    fn optional<T: FromStr>(&mut self, key: &str, allowed: &str, accept: impl Fn(&T) -> bool) -> Option<T> {
+        self.known.push(key.to_owned());
+        let value = self.values.remove(key)?;
+        let text = value.clone().into_string().ok();
+        let parsed = text.and_then(|text| text.trim().parse().ok()).filter(accept);
+        if parsed.is_none() {
+            self.wrong.push(InvalidSetting::new(key, found(key, &value), allowed));
+        }
+        parsed
+    }
+
+    pub(super) fn within<T>(&mut self, key: &str, default: T, range: Range<T>) -> T
+    where
+        T: FromStr + PartialOrd + fmt::Display,
+    {
+        self.optional_within(key, &range).unwrap_or(default)
+    }
+
+    fn optional_within<T>(&mut self, key: &str, range: &Range<T>) -> Option<T>
+    where
+        T: FromStr + PartialOrd + fmt::Display,
+    {
         let allowed = format!("from {} to {}", range.0, range.1);
-        self.take(key, default, &allowed, |value| (&range.0..=&range.1).contains(&value))
+        self.optional(key, &allowed, |value| (&range.0..=&range.1).contains(&value))
     }
 
     /// The first of `words` is the default.
@@ -99,26 +104,43 @@ impl Reader {
         }
     }
 
-    pub(super) fn dependencies(&mut self) -> BTreeMap<String, Uri> {
+    /// Takes what is said of any dependency; which ones there are, only the program knows.
+    pub(super) fn dependencies(&mut self) -> BTreeMap<String, DependencySettings> {
         let names = self
             .values
             .keys()
-            .filter_map(|key| key.strip_prefix("dependencies.")?.strip_suffix(".url"));
-        let names: Vec<String> = names.map(str::to_owned).collect();
-        let is_absolute = |url: &Uri| matches!(url.scheme_str(), Some("http" | "https")) && url.authority().is_some();
-        let allowed = "an absolute URL, such as `http://127.0.0.1:8081`";
-        let mut urls = BTreeMap::new();
-        for name in names {
-            let key = format!("dependencies.{name}.url");
-            let url = self.take(&key, Uri::default(), allowed, is_absolute);
-            urls.insert(name, url);
+            .filter_map(|key| Some(key.strip_prefix("dependencies.")?.rsplit_once('.')?.0.to_owned()));
+        let names: BTreeSet<String> = names.collect();
+        names
+            .into_iter()
+            .map(|name| {
+                let settings = self.dependency(&name);
+                (name, settings)
+            })
+            .collect()
+    }
+
+    fn dependency(&mut self, name: &str) -> DependencySettings {
+        let key = |of: &str| format!("dependencies.{name}.{of}");
+        let limit = || Range(Span(Duration::from_millis(1)), Span(Duration::from_secs(24 * 60 * 60)));
+        DependencySettings {
+            url: self.optional(&key("url"), ALLOWED, |_| true),
+            ca_certificate: self.optional(&key("ca_certificate"), "the path of a PEM file", |_| true),
+            deadline: self.optional_within(&key("deadline"), &limit()).map(|span| span.0),
+            attempt_timeout: self
+                .optional_within(&key("attempt_timeout"), &limit())
+                .map(|span| span.0),
+            attempts: self.optional_within(&key("attempts"), &Range(1, 100)),
+            concurrent: self.optional_within(&key("concurrent"), &Range(1, 1_000_000)),
         }
-        urls
     }
 
     /// What nobody took is not a setting.
     pub(super) fn finish(mut self) -> Vec<InvalidSetting> {
-        let allowed = format!("one of `{}`, `dependencies.<name>.url`", self.known.join("`, `"));
+        let of_dependencies = DependencySettings::KEYS.map(|key| format!("dependencies.<name>.{key}"));
+        let known = self.known.iter().chain(&of_dependencies);
+        let known: Vec<_> = known.map(|key| format!("`{key}`")).collect();
+        let allowed = format!("one of {}", known.join(", "));
         for (key, value) in &self.values {
             self.wrong.push(InvalidSetting::new(
                 key,

@@ -53,7 +53,8 @@ fn every_wrong_setting_is_listed_with_its_origin_and_no_content() {
          `log.format` is a text of 7 characters, from the environment variable SEAWORTHY_LOG__FORMAT; \
          it must be one of `auto`, `json`, `pretty`\n\
          `dependencies.payments.url` is a text of 7 characters, from the environment variable \
-         SEAWORTHY_DEPENDENCIES__PAYMENTS__URL; it must be an absolute URL, such as `http://127.0.0.1:8081`\n\
+         SEAWORTHY_DEPENDENCIES__PAYMENTS__URL; it must be an absolute `http` or `https` URL without user, password and query, such as \
+         `http://127.0.0.1:8081`\n\
          `servr.x` is unknown, from the settings file; it must be one of `server.listen`, ";
     assert!(text.starts_with(expected), "{text}");
 }
@@ -79,6 +80,26 @@ fn the_documented_settings_are_those_that_are_read() {
         .filter_map(|line| line.strip_prefix("| `"));
     let documented: Vec<_> = rows.map(|row| row.split('`').next().unwrap()).collect();
     let mut known = reader.known();
-    known.push("dependencies.<name>.url".to_owned());
+    known.extend(DependencySettings::KEYS.map(|key| format!("dependencies.<name>.{key}")));
     assert_eq!(documented, known);
+}
+
+#[test]
+fn what_is_said_of_a_dependency_is_read_and_its_keys_are_the_known_ones() {
+    let values: Vec<_> = DependencySettings::KEYS
+        .iter()
+        .zip(["http://127.0.0.1:1", "2s", "1s", "2", "7", "/ca.pem"])
+        .map(|(key, value)| (format!("dependencies.a.b.{key}"), value.to_owned()))
+        .collect();
+    let (settings, wrong) = Settings::read(&values, None, Vec::new());
+    assert_eq!(wrong, []);
+    let expected = DependencySettings {
+        url: "http://127.0.0.1:1/".parse().ok(),
+        deadline: Some(Duration::from_secs(2)),
+        attempt_timeout: Some(Duration::from_secs(1)),
+        attempts: Some(2),
+        concurrent: Some(7),
+        ca_certificate: Some("/ca.pem".into()),
+    };
+    assert_eq!(settings.dependencies["a.b"], expected);
 }

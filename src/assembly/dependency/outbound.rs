@@ -1,0 +1,110 @@
+//! The way of a call to a dependency, outermost guard first.
+
+use std::error::Error;
+
+use tower::ServiceBuilder;
+
+use crate::base::outcome::Outcome;
+use crate::base::refusal::Guarded;
+use crate::policy::breaker::{CircuitBreaker, CircuitBreakerService};
+use crate::policy::bulkhead::{Bulkhead, BulkheadService};
+use crate::policy::retry::{Retry, RetryService};
+use crate::policy::timeout::{Timeout, TimeoutService};
+use crate::web::{
+    ByStatus, HttpBulkheadService, HttpCircuitBreakerService, HttpReplay, HttpTimeoutService, RetryByStatus,
+    SendCriticalityLayer, SendCriticalityService, SendDeadlineLayer, SendDeadlineService,
+};
+
+/// The live policies of one dependency; everything that calls it goes through the same ones.
+#[derive(Clone, Debug)]
+pub(super) struct Guards {
+    pub(super) retry: Retry,
+    pub(super) breaker: CircuitBreaker,
+    pub(super) attempt: Timeout,
+    pub(super) bulkhead: Bulkhead,
+}
+
+pub(super) type Plain<S, R, A, C> = RetryService<CircuitBreakerService<TimeoutService<BulkheadService<S>>, C>, R, A>;
+pub(super) type Http<S> = RetryService<HttpCircuitBreakerService<Attempt<S>, ByStatus>, HttpReplay, RetryByStatus>;
+type Attempt<S> = HttpTimeoutService<HttpBulkheadService<SendDeadlineService<SendCriticalityService<S>>>>;
+
+impl Guards {
+    /// Puts them round an HTTP client.
+    pub(super) fn http<S: Clone>(&self, client: S) -> Http<S> {
+        ServiceBuilder::new()
+            // Outermost: its total, or the caller's own deadline, bounds every attempt and every wait below. It counts
+            // the calls.
+            .layer(self.retry.http_layer())
+            // Inside of the retry: sees each attempt. Outside of the attempt's timeout: what takes too long has failed.
+            .layer(self.breaker.http_layer())
+            // Outside of the bulkhead: the wait for a place is a part of the attempt.
+            .layer(self.attempt.http_layer())
+            // Inside of all that refuses or waits: takes a place only for what is about to be sent.
+            .layer(self.bulkhead.http_layer())
+            // Next to the client: says what is left when it is sent, and not before a wait.
+            .layer(SendDeadlineLayer::new())
+            // Next to the client, as it depends on nothing.
+            .layer(SendCriticalityLayer)
+            .service(client)
+    }
+
+    /// Puts them round any service; `replay` and `appraise` say what is tried again, `classify` what is a failure.
+    pub(super) fn plain<S: Clone, R, A, C>(&self, service: S, replay: R, appraise: A, classify: C) -> Plain<S, R, A, C>
+    where
+        R: Clone,
+        A: Clone,
+        C: Clone,
+    {
+        // The order and its reasons are those of `http`.
+        ServiceBuilder::new()
+            .layer(self.retry.layer().replay(replay).appraise(appraise))
+            .layer(self.breaker.layer().classify(classify))
+            .layer(self.attempt.layer())
+            .layer(self.bulkhead.layer())
+            .service(service)
+    }
+
+    /// Runs one attempt of a future of the user's own through all but the retry, in the same order.
+    pub(super) async fn once<F, Fut, T, E>(&self, operation: F) -> Result<T, Guarded<E>>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let attempt = || self.attempt.call(|| self.bulkhead.call(operation));
+        let done = self.breaker.call_classified(attempt, outcome_of);
+        done.await.map_err(|error| match error {
+            Guarded::Refused(refusal)
+            | Guarded::Inner(Guarded::Refused(refusal))
+            | Guarded::Inner(Guarded::Inner(Guarded::Refused(refusal))) => Guarded::Refused(refusal),
+            Guarded::Inner(Guarded::Inner(Guarded::Inner(error))) => Guarded::Inner(error),
+        })
+    }
+
+    /// Runs a future of the user's own through all of them, made anew for each attempt.
+    pub(super) async fn repeated<F, Fut, T, E>(&self, mut operation: F) -> Result<T, Guarded<E>>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+        E: Error + 'static,
+    {
+        // A future that is not polled has done nothing: it may be made for an attempt that is refused.
+        let attempt = || {
+            let made = operation();
+            self.once(|| made)
+        };
+        let done = self.retry.call_idempotent(attempt).await;
+        done.map_err(|error| match error {
+            Guarded::Refused(refusal) => Guarded::Refused(refusal),
+            Guarded::Inner(error) => error,
+        })
+    }
+}
+
+/// What one attempt says: a refusal says it itself, and an error of the user's is a failure.
+fn outcome_of<T, E>(end: Result<&T, &Guarded<Guarded<E>>>) -> Outcome {
+    match end {
+        Ok(_) => Outcome::Success,
+        Err(Guarded::Refused(refusal) | Guarded::Inner(Guarded::Refused(refusal))) => refusal.outcome(),
+        Err(Guarded::Inner(Guarded::Inner(_))) => Outcome::Failure,
+    }
+}
