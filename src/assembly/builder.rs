@@ -8,15 +8,18 @@ use std::sync::Arc;
 use http::Method;
 
 use super::app::App;
+use super::control::{Control, Waivers};
 use super::dependency::{Declared, DependencyBuilder, Finish};
-use super::endpoint::{Endpoint, EndpointTable, House};
+use super::endpoint::Endpoint;
 use super::error::AppError;
+use super::inbound::{self, Inbound};
 use super::pulse::{self, Pulse};
+use super::quotas::House;
 use super::settings::Settings;
+use super::table::EndpointTable;
 use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
 use crate::base::inventory::{Describe, Entry, Inventory};
 use crate::health::{Check, Health, StartupTask};
-use crate::policy::timeout::Timeout;
 use crate::server::{Counters, ServerEntry};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{LogEntry, Telemetry};
@@ -33,6 +36,7 @@ pub struct AppBuilder {
     defaults: Vec<(String, String)>,
     endpoints: Vec<(Method, String, Endpoint)>,
     pub(super) dependencies: Vec<Declared>,
+    waivers: Waivers,
     startup: Vec<Startup>,
     health: Health,
     pub(super) telemetry: Telemetry,
@@ -50,6 +54,7 @@ impl AppBuilder {
             defaults: Vec::new(),
             endpoints: Vec::new(),
             dependencies: Vec::new(),
+            waivers: Waivers::default(),
             startup: Vec::new(),
             health: Health::builder().events(telemetry.clone()).build(),
             telemetry,
@@ -81,6 +86,25 @@ impl AppBuilder {
     /// Requests to undeclared paths are served too, with the defaults and under one label.
     pub fn endpoint(mut self, method: Method, template: impl Into<String>, endpoint: Endpoint) -> Self {
         self.endpoints.push((method, template.into(), endpoint));
+        self
+    }
+
+    /// Leaves a guard of the whole service out for good, for a reason that stands in every report.
+    ///
+    /// There are [`RateLimit`](Control::RateLimit), [`ClientRateLimit`](Control::ClientRateLimit) (both of endpoints that
+    /// do not say their own), [`LoadShed`](Control::LoadShed), [`AdaptiveLimit`](Control::AdaptiveLimit) and
+    /// [`Bulkhead`](Control::Bulkhead).
+    pub fn without(mut self, control: Control, reason: impl Into<String>) -> Self {
+        self.waivers.add(control, reason, None);
+        self
+    }
+
+    /// Leaves a guard out until the beginning of a day, such as `2027-01-31` (UTC).
+    ///
+    /// Whoever starts later has the guard again. What has been started before goes on without it, and the waiver shows
+    /// as ended.
+    pub fn without_until(mut self, control: Control, reason: impl Into<String>, day: impl Into<String>) -> Self {
+        self.waivers.add(control, reason, Some(day.into()));
         self
     }
 
@@ -155,24 +179,18 @@ impl AppBuilder {
             name: self.name.to_string(),
             owner: self.owner.take().unwrap_or_default(),
         });
-        let house = House {
-            clients: settings.clients,
-            telemetry: &self.telemetry,
-            inventory: &inventory,
-        };
-        let endpoints = EndpointTable::new(std::mem::take(&mut self.endpoints), &house);
+        self.waivers.check("app", &inbound::CONTROLS, &mut self.wrong);
+        self.waivers.entries("app").for_each(|waiver| inventory.add(waiver));
+        let waived = self.waivers.now();
+        let mut house = House::new(&settings, &waived, &self.telemetry, &inventory);
+        let endpoints = EndpointTable::new(std::mem::take(&mut self.endpoints), &mut house);
         let endpoints = endpoints.map_err(|wrong| self.wrong.extend(wrong)).unwrap_or_default();
+        let inbound = Inbound::new(&settings, &waived, &self.telemetry, &inventory, &mut self.wrong);
         let shutdown = Shutdown::builder()
             .config(settings.shutdown.clone())
             .events(self.telemetry.clone())
             .build();
         let shutdown = self.note(shutdown);
-        let inbound = Timeout::builder("inbound")
-            .limit(settings.deadline)
-            .body_total(settings.deadline)
-            .body_idle(settings.body_idle)
-            .build();
-        let inbound = self.note(inbound);
         let heartbeat = self.health.watchdog().register(pulse::NAME, pulse::MAX_SILENCE);
         let heartbeat = self.note(heartbeat);
         let mut finish = Finish {
@@ -193,7 +211,6 @@ impl AppBuilder {
             return Err(InvalidSettings::of(self.wrong).into());
         };
 
-        inventory.add(inbound.clone());
         inventory.add(shutdown.clone());
         inventory.add(LogEntry);
         let pulse = Pulse::default();

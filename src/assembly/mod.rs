@@ -26,11 +26,14 @@ mod descriptors;
 mod endpoint;
 mod error;
 mod finding;
+mod inbound;
 mod pulse;
+mod quotas;
 mod run;
 mod serve;
 mod settings;
 mod stack;
+mod table;
 
 pub use app::{App, Bound};
 pub use builder::AppBuilder;

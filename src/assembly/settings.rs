@@ -7,6 +7,7 @@ use self::reader::{Range, Reader, Span};
 use self::sources::{Env, collect};
 use crate::base::error::InvalidSetting;
 use crate::client::BaseUrl;
+use crate::policy::rate_limit::Quota;
 use crate::server::ServerConfig;
 use crate::shutdown::ShutdownConfig;
 use crate::telemetry::{LogFormat, is_filter};
@@ -27,7 +28,11 @@ pub(super) struct Settings {
     pub(super) body_limit: u64,
     pub(super) trust_request_id: bool,
     pub(super) trust_criticality: bool,
+    pub(super) critical_places: u32,
+    pub(super) other_places: u32,
     pub(super) clients: Clients,
+    /// What an endpoint has that does not say it itself.
+    pub(super) endpoints: Quota,
     pub(super) admin_listen: SocketAddr,
     pub(super) admin_exposes_all: bool,
     pub(super) shutdown: ShutdownConfig,
@@ -63,6 +68,8 @@ impl DependencySettings {
 pub(super) struct Clients {
     pub(super) ip: ClientIp,
     pub(super) capacity: usize,
+    /// What each has for all endpoints that do not say it themselves.
+    pub(super) quota: Quota,
     pub(super) headers: RateLimitHeaders,
 }
 
@@ -77,6 +84,7 @@ impl Clients {
         Self {
             ip: ip.ipv6_prefix(reader.within("clients.ipv6_prefix", 64, Range(1, 128))),
             capacity: reader.within("clients.capacity", 100_000, Range(1, 10_000_000)),
+            quota: quota(reader, "clients", 100),
             headers: match reader.one_of("clients.rate_limit_headers", words) {
                 "draft-7" => RateLimitHeaders::Draft7,
                 "draft-6" => RateLimitHeaders::Draft6,
@@ -85,6 +93,13 @@ impl Clients {
             },
         }
     }
+}
+
+/// Reads a quota; its burst is that of two seconds unless it is said.
+fn quota(reader: &mut Reader, of: &str, per_second: u32) -> Quota {
+    let per_second = reader.within(&format!("{of}.per_second"), per_second, Range(1, 1_000_000));
+    let burst = reader.within(&format!("{of}.burst"), 2 * per_second, Range(1, 2_000_000));
+    Quota::per_second(per_second).burst(burst)
 }
 
 impl Settings {
@@ -138,7 +153,10 @@ impl Settings {
         let body_limit = reader.within("server.body_limit", 2 << 20, Range(0, 1 << 40));
         let trust_request_id = reader.take("server.trust_request_id", false, "`true` or `false`", |_| true);
         let trust_criticality = reader.take("server.trust_criticality", false, "`true` or `false`", |_| true);
+        let critical_places = reader.within("server.critical_places", 512, Range(1, 1_000_000));
+        let other_places = reader.within("server.other_places", 128, Range(1, 1_000_000));
         let clients = Clients::read_from(reader);
+        let endpoints = quota(reader, "endpoints", 10_000);
         let admin_listen = reader.take(
             "admin.listen",
             SocketAddr::from(([127, 0, 0, 1], 9090)),
@@ -167,7 +185,10 @@ impl Settings {
             body_limit,
             trust_request_id,
             trust_criticality,
+            critical_places,
+            other_places,
             clients,
+            endpoints,
             admin_listen,
             admin_exposes_all: expose == "all",
             shutdown,
