@@ -9,6 +9,7 @@ use super::endpoint::EndpointTable;
 use super::error::AppError;
 use super::pulse::Pulse;
 use super::settings::Settings;
+use super::sizing::SizingEntry;
 use super::{run, serve};
 use crate::base::events::EventSink;
 use crate::base::inventory::Inventory;
@@ -32,6 +33,7 @@ pub struct App {
     pub(super) inventory: Inventory,
     pub(super) telemetry: Telemetry,
     pub(super) connections: Arc<Counters>,
+    pub(super) sizing: SizingEntry,
     /// Taken by whoever serves.
     pub(super) pulse: Option<(Pulse, Heartbeat)>,
     pub(super) startup: Vec<Startup>,

@@ -216,11 +216,12 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for EndpointService<S> {
 #[cfg(test)]
 mod tests {
     use super::super::settings::Settings;
+    use super::super::sizing::Sizing;
     use super::*;
 
     fn table(declared: Vec<(Method, String, Endpoint)>) -> Result<EndpointTable, Vec<InvalidSetting>> {
         let house = House {
-            clients: Settings::read(&[], None, Vec::new()).0.clients,
+            clients: Settings::read(&[], None, Vec::new(), &Sizing::of(1.0, None)).0.clients,
             telemetry: &Telemetry::new(),
             inventory: &Inventory::default(),
         };

@@ -27,6 +27,7 @@ mod pulse;
 mod run;
 mod serve;
 mod settings;
+mod sizing;
 mod stack;
 
 pub use app::{App, Bound};

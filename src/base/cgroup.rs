@@ -3,8 +3,13 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "app")]
+mod limits;
 #[cfg(all(test, not(seaworthy_loom)))]
 pub(crate) mod tree;
+
+#[cfg(feature = "app")]
+pub(crate) use limits::Limits;
 
 /// A folder with the files of a control group.
 #[derive(Clone, Debug)]
