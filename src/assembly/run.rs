@@ -43,9 +43,9 @@ pub(super) fn owns_process() -> bool {
 /// | 130, 143 | a second `SIGINT` or `SIGTERM` ended it |
 ///
 /// The runtime has as many workers as the container has whole CPUs, but two at least; `TOKIO_WORKER_THREADS` in the
-/// environment wins over that. Work that blocks a thread for ever does not hold the exit. The limit of open files is raised to what the system
-/// allows. From then on the [`App`](super::App) may end the process,
-/// at a second signal or when the runtime hangs.
+/// environment wins over that. Work that blocks a thread for ever does not hold the exit. The limit of open files is
+/// raised to what the system allows. From then on the [`App`](super::App) may end the process, at a second signal or
+/// when the runtime hangs.
 pub fn run<F, E>(service: F) -> ExitCode
 where
     F: Future<Output = Result<Drained, E>>,

@@ -18,17 +18,19 @@ mod tests;
 pub(super) const BODY_LIMIT: u64 = 2 << 20;
 
 /// With one worker, a section that blocks it stalls everything; a second one costs nothing while it has nothing to do.
-/// Go has at least two for the same reason (`GOMAXPROCS`, since 1.25).
+/// Go's runtime goes no lower for a quota either (`GOMAXPROCS`, since 1.25).
 const LEAST_WORKERS: usize = 2;
 
-/// What is never too much: below it, even a container of 128 MiB would refuse what it could well do.
+/// The floor of connections and places, however small the container is: with less, a service refuses what it could well
+/// do. So many connections hold 13 MiB at most; so many bodies of the largest size, of both classes, 256 MiB, which is
+/// more than an eighth each below 1 GiB: whoever gets nothing but such bodies there lowers the body limit.
 const LEAST: usize = 64;
 
 /// By Little's law, as many requests are under way as come in a second, times how long they take: here the thousand for
 /// which a CPU suffices that spends a millisecond on each, which take a quarter of a second with all that they wait for.
 const PLACES_PER_CPU: f64 = 256.0;
 
-/// Above this a number of places limits nothing that memory or an adaptive limit would not have limited before.
+/// From 16 CPUs on the formula says less and less of one process: an adaptive limit finds out what is too much.
 const MOST_PLACES: usize = 4096;
 
 /// Connections may fill half of the memory at their worst, and an eighth each the bodies of critical requests and of
