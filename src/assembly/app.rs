@@ -11,6 +11,7 @@ use super::finding::Finding;
 use super::inbound::Inbound;
 use super::pulse::Pulse;
 use super::settings::Settings;
+use super::sizing::SizingEntry;
 use super::table::EndpointTable;
 use super::{run, serve};
 use crate::base::events::EventSink;
@@ -36,6 +37,7 @@ pub struct App {
     pub(super) inventory: Inventory,
     pub(super) telemetry: Telemetry,
     pub(super) connections: Arc<Counters>,
+    pub(super) sizing: SizingEntry,
     /// Taken by whoever serves.
     pub(super) pulse: Option<(Pulse, Heartbeat)>,
     pub(super) startup: Vec<Startup>,

@@ -16,6 +16,7 @@ use super::inbound::{self, Inbound};
 use super::pulse::{self, Pulse};
 use super::quotas::House;
 use super::settings::Settings;
+use super::sizing::{Sizing, SizingEntry};
 use super::table::EndpointTable;
 use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
 use crate::base::inventory::{Describe, Entry, Inventory};
@@ -172,7 +173,8 @@ impl AppBuilder {
     /// All mistakes at once: settings from file and environment, endpoints, checks, durations that do not fit.
     pub fn build(mut self) -> Result<App, AppError> {
         let env = std::env::vars_os().collect();
-        let (settings, wrong) = Settings::read(&self.defaults, self.settings_file.as_deref(), env);
+        let sizing = Sizing::detect();
+        let (settings, wrong) = Settings::read(&self.defaults, self.settings_file.as_deref(), env, &sizing);
         self.wrong.extend(wrong);
         let inventory = Inventory::default();
         inventory.add(About {
@@ -215,6 +217,8 @@ impl AppBuilder {
         inventory.add(LogEntry);
         let pulse = Pulse::default();
         inventory.add(pulse.clone());
+        let sizing = SizingEntry::new(sizing, settings.places);
+        inventory.add(sizing.clone());
         let connections = Arc::<Counters>::default();
         inventory.add(ServerEntry {
             name: "server",
@@ -235,6 +239,7 @@ impl AppBuilder {
             inventory,
             telemetry: self.telemetry,
             connections,
+            sizing,
             pulse: Some((pulse, heartbeat)),
             startup: self.startup,
             signals: self.signals,

@@ -46,7 +46,7 @@ impl Inbound {
             .body_total(settings.deadline)
             .body_idle(settings.body_idle)
             .build();
-        let places = settings.critical_places.saturating_add(settings.other_places).min(MOST);
+        let places = settings.places.critical.saturating_add(settings.places.other).min(MOST);
         let (least, most) = if is_on(Control::AdaptiveLimit) {
             (LEAST.min(places), places)
         } else {
@@ -61,8 +61,8 @@ impl Inbound {
         }
         let is_kept = is_on(Control::Bulkhead);
         let bulkhead = PartitionedBulkhead::builder(NAME)
-            .partition(CRITICAL, |config| room(config, settings.critical_places, is_kept))
-            .partition(NON_CRITICAL, |config| room(config, settings.other_places, is_kept))
+            .partition(CRITICAL, |config| room(config, settings.places.critical, is_kept))
+            .partition(NON_CRITICAL, |config| room(config, settings.places.other, is_kept))
             // A stream keeps its place for as long as somebody listens: it is a connection, and bounded as those are.
             .partition(STREAMS, |config| {
                 room(config, settings.server.max_connections as u32, is_kept);

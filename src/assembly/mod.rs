@@ -32,6 +32,7 @@ mod quotas;
 mod run;
 mod serve;
 mod settings;
+mod sizing;
 mod stack;
 mod table;
 

@@ -32,6 +32,7 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
     // Before anything is accepted: from now on a signal begins a drain.
     let signals = app.signals.then(|| plane.signals()).transpose()?;
     let runtime = Handle::current();
+    app.sizing.runs_on(&runtime);
     let health = app.health.clone();
     app.shutdown.on_begin(move || health.drain());
     app.health.start(&runtime);

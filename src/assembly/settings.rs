@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use self::reader::{Range, Reader, Span};
 use self::sources::{Env, collect};
+use super::sizing::{BODY_LIMIT, Sizing};
 use crate::base::error::InvalidSetting;
 use crate::client::BaseUrl;
 use crate::policy::rate_limit::Quota;
@@ -26,10 +27,9 @@ pub(super) struct Settings {
     pub(super) deadline: Duration,
     pub(super) body_idle: Duration,
     pub(super) body_limit: u64,
+    pub(super) places: Places,
     pub(super) trust_request_id: bool,
     pub(super) trust_criticality: bool,
-    pub(super) critical_places: u32,
-    pub(super) other_places: u32,
     pub(super) clients: Clients,
     /// What an endpoint has that does not say it itself.
     pub(super) endpoints: Quota,
@@ -102,17 +102,43 @@ fn quota(reader: &mut Reader, of: &str, per_second: u32) -> Quota {
     Quota::per_second(per_second).burst(burst)
 }
 
+/// How many requests may be under way at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places {
+    /// Of the critical ones.
+    pub(super) critical: u32,
+    /// Of all others.
+    pub(super) other: u32,
+}
+
+impl Places {
+    fn read_from(reader: &mut Reader, sizing: &Sizing) -> Self {
+        const PLACES: Range<u32> = Range(1, 1_000_000);
+        Self {
+            critical: reader.within("server.critical_places", sizing.places, PLACES),
+            other: reader.within("server.other_places", sizing.places, PLACES),
+        }
+    }
+}
+
 impl Settings {
     /// Reads the program's defaults, then the file, then the environment, later ones winning; lists what is wrong.
-    pub(super) fn read(defaults: &[(String, String)], file: Option<&Path>, env: Env) -> (Self, Vec<InvalidSetting>) {
+    ///
+    /// What nobody sets, and goes by the size of the container, is as in `sizing`.
+    pub(super) fn read(
+        defaults: &[(String, String)],
+        file: Option<&Path>,
+        env: Env,
+        sizing: &Sizing,
+    ) -> (Self, Vec<InvalidSetting>) {
         let mut wrong = Vec::new();
         let values = collect(defaults, file, env, &mut wrong);
         let mut reader = Reader::new(values, wrong);
-        let settings = Self::read_from(&mut reader);
+        let settings = Self::read_from(&mut reader, sizing);
         (settings, reader.finish())
     }
 
-    fn read_from(reader: &mut Reader) -> Self {
+    fn read_from(reader: &mut Reader, sizing: &Sizing) -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         const LIMIT: Range<Span> = Range(Span(Duration::from_millis(1)), Span(DAY));
         const WAIT: Range<Span> = Range(Span(Duration::ZERO), Span(DAY));
@@ -126,10 +152,10 @@ impl Settings {
             |_| true,
         );
         let connections = Range(1, 1_000_000);
-        server.max_connections = reader.within("server.max_connections", server.max_connections, connections);
+        server.max_connections = reader.within("server.max_connections", sizing.max_connections, connections);
         server.max_connections_per_address = reader.within(
             "server.max_connections_per_address",
-            server.max_connections_per_address.min(server.max_connections),
+            sizing.max_connections_per_address.min(server.max_connections),
             Range(1, server.max_connections),
         );
         for (key, limit) in [
@@ -150,11 +176,10 @@ impl Settings {
         let body_idle = reader
             .within("server.body_idle_timeout", Span(Duration::from_secs(30)), LIMIT)
             .0;
-        let body_limit = reader.within("server.body_limit", 2 << 20, Range(0, 1 << 40));
+        let body_limit = reader.within("server.body_limit", BODY_LIMIT, Range(0, 1 << 40));
+        let places = Places::read_from(reader, sizing);
         let trust_request_id = reader.take("server.trust_request_id", false, "`true` or `false`", |_| true);
         let trust_criticality = reader.take("server.trust_criticality", false, "`true` or `false`", |_| true);
-        let critical_places = reader.within("server.critical_places", 512, Range(1, 1_000_000));
-        let other_places = reader.within("server.other_places", 128, Range(1, 1_000_000));
         let clients = Clients::read_from(reader);
         let endpoints = quota(reader, "endpoints", 10_000);
         let admin_listen = reader.take(
@@ -183,10 +208,9 @@ impl Settings {
             deadline,
             body_idle,
             body_limit,
+            places,
             trust_request_id,
             trust_criticality,
-            critical_places,
-            other_places,
             clients,
             endpoints,
             admin_listen,

@@ -145,6 +145,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::settings::Settings;
+    use super::super::sizing::Sizing;
     use super::*;
     use crate::base::inventory::Inventory;
     use crate::policy::rate_limit::Quota;
@@ -152,7 +153,7 @@ mod tests {
 
     fn table(declared: Vec<(Method, String, Endpoint)>) -> Result<EndpointTable, Vec<InvalidSetting>> {
         let (telemetry, inventory) = (Telemetry::new(), Inventory::default());
-        let settings = Settings::read(&[], None, Vec::new()).0;
+        let settings = Settings::read(&[], None, Vec::new(), &Sizing::of(1.0, None)).0;
         let mut house = House::new(&settings, &[], &telemetry, &inventory);
         EndpointTable::new(declared, &mut house)
     }
