@@ -150,3 +150,15 @@ async fn a_service_without_bodies_to_read_answers_head_and_is_not_cancelled_by_i
     );
     assert_eq!(series(&served, COUNT, &[r#"error_type="cancelled""#]).await, None);
 }
+
+#[tokio::test]
+async fn a_panic_of_a_grpc_call_is_counted_as_one_under_its_200() {
+    let served = Served::start(app(), router());
+    let kind = ["content-type: application/grpc"];
+    let answer = send(served.addr, "GET", "/panic", &kind, "").await;
+    assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("13")));
+    assert_eq!(
+        series(&served, COUNT, &[r#"code="200""#, r#"error_type="panic""#]).await,
+        Some(1.0)
+    );
+}

@@ -9,6 +9,7 @@ mod breaker;
 #[cfg(feature = "bulkhead")]
 mod bulkhead;
 mod by_status;
+mod caller;
 mod chaos;
 mod client_ip;
 mod criticality;
@@ -17,6 +18,12 @@ mod error_boundary;
 #[cfg(feature = "fallback")]
 mod fallback;
 mod fault;
+mod grpc_answer;
+#[cfg_attr(
+    not(feature = "grpc"),
+    allow(unreachable_pub, reason = "public by way of that feature's module")
+)]
+pub(crate) mod grpc_code;
 mod header_key;
 mod health_json;
 mod health_layer;
