@@ -32,6 +32,8 @@ mod hedge;
 mod limits;
 #[cfg(feature = "load-shed")]
 mod load_shed;
+#[cfg(feature = "axum")]
+mod matched_path;
 mod observe;
 mod peer;
 mod probe_query;
@@ -80,6 +82,8 @@ pub use health_layer::{HealthFuture, HealthLayer, HealthService};
 pub use limits::RequestLimits;
 #[cfg(feature = "load-shed")]
 pub use load_shed::OfTheRequest;
+#[cfg(feature = "axum")]
+pub use matched_path::{MatchedPathFuture, MatchedPathLayer, MatchedPathService};
 pub use observe::{ObserveFuture, ObserveLayer, ObserveService, RouteTemplate};
 pub use peer::PeerAddr;
 pub(crate) use peer::Scheme;

@@ -22,7 +22,10 @@ use crate::base::request::RequestSink;
 mod record;
 use record::Record;
 
-/// The template of the endpoint that a request matched, for labels; in the request's extensions.
+/// The template of the endpoint that a request matched, for labels; never a path.
+///
+/// In the request's extensions, as by the endpoint table of [`App`](crate::App); or, for a request without one, in those
+/// of its response, as by [`MatchedPathLayer`](super::MatchedPathLayer). Without any the label is `undeclared`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteTemplate(pub Arc<str>);
 
@@ -34,6 +37,8 @@ pub struct RouteTemplate(pub Arc<str>);
 /// A call of gRPC has the status 200 whatever came of it. If its head ends it, a refusal counts as over HTTP, and a
 /// `grpc-status` as OpenTelemetry's conventions say: 2, 4, 12, 13, 14 and 15 are failures of the server, told as their names,
 /// such as `UNAVAILABLE`.
+///
+/// The span's field `route` is the request's [`RouteTemplate`], or as soon as there is a head the response's.
 #[derive(Clone)]
 pub struct ObserveLayer {
     sink: Arc<dyn RequestSink>,
@@ -85,7 +90,7 @@ where
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let mut record = Record::begin(Arc::clone(&self.layer.sink), &request);
-        let route = record.route();
+        let route = record.declared();
         let id = request.extensions().get::<RequestId>().map(RequestId::as_str);
         let span = tracing::info_span!("request", request_id = id, method = record.method, route);
         let response = span.in_scope(|| record.guard(|| self.inner.call(request)));
@@ -110,7 +115,9 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             let _entered = this.span.enter();
-            drop(this.record.take());
+            if let Some(record) = this.record.take() {
+                record.tell_route(this.span);
+            }
         }
     }
 }
@@ -135,11 +142,13 @@ where
         let mut response = match response {
             Ok(response) => response.map(Body::new),
             Err(error) => {
+                record.tell_route(this.span);
                 record.end(Outcome::Failure, Some("error"));
                 return Poll::Ready(Err(error));
             }
         };
         record.head(&response);
+        record.tell_route(this.span);
         if response.body().is_stream() && !record.is_bodiless() {
             response.body_mut().set_span(this.span.clone());
             response.body_mut().add_rider(record);

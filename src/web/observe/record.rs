@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use http::header::CONTENT_LENGTH;
 use http::{Method, Request, Response, StatusCode};
+use tracing::Span;
 
 use super::super::body::{BodyPanicked, End, Rider};
 use super::super::error_boundary::Panicked;
@@ -31,6 +32,7 @@ pub(super) struct Record {
     scheme: &'static str,
     is_head: bool,
     route: Option<RouteTemplate>,
+    is_declared: bool,
     status: Option<StatusCode>,
     /// How the head ends the call, if it is one of gRPC.
     code: Option<Code>,
@@ -54,6 +56,7 @@ impl Record {
             method,
             scheme,
             is_head: request.method() == Method::HEAD,
+            is_declared: route.is_some(),
             route,
             status: None,
             code: None,
@@ -75,13 +78,28 @@ impl Record {
     pub(super) fn head<B>(&mut self, response: &Response<B>) {
         self.status = Some(response.status());
         self.code = Code::told(response.headers());
+        if !self.is_declared {
+            self.route = response.extensions().get().cloned();
+        }
         self.refusal = response.extensions().get().cloned();
         self.panicked = response.extensions().get::<Panicked>().is_some();
         let length = response.headers().get(CONTENT_LENGTH);
         self.announced = length.and_then(|length| length.to_str().ok()?.parse().ok());
     }
 
-    pub(super) fn route(&self) -> &str {
+    /// Returns the template that the request brought along.
+    pub(super) fn declared(&self) -> Option<&str> {
+        self.route.as_ref().filter(|_| self.is_declared).map(|route| &*route.0)
+    }
+
+    /// Records in the request's span what it did not know when the request began.
+    pub(super) fn tell_route(&self, span: &Span) {
+        if !self.is_declared {
+            span.record("route", self.route());
+        }
+    }
+
+    fn route(&self) -> &str {
         self.route.as_ref().map_or(UNDECLARED, |route| &*route.0)
     }
 
