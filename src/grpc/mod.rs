@@ -2,13 +2,12 @@
 //!
 //! The layers stand below a gRPC client's codec, where its calls are HTTP requests, as with any tower transport.
 
-mod code;
 #[cfg(feature = "retry")]
 mod methods;
 #[cfg(feature = "retry")]
 mod retry;
 
-pub use code::Code;
+pub use crate::web::grpc_code::Code;
 #[cfg(feature = "retry")]
 pub use methods::IdempotentMethods;
 #[cfg(feature = "retry")]
