@@ -11,6 +11,7 @@ use super::app::App;
 use super::dependency::{Declared, DependencyBuilder, Finish};
 use super::endpoint::{Endpoint, EndpointTable, House};
 use super::error::AppError;
+use super::lint::Inbound;
 use super::pulse::{self, Pulse};
 use super::settings::Settings;
 use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
@@ -37,7 +38,7 @@ pub struct AppBuilder {
     health: Health,
     pub(super) telemetry: Telemetry,
     signals: bool,
-    wrong: Vec<InvalidSetting>,
+    pub(super) wrong: Vec<InvalidSetting>,
 }
 
 impl AppBuilder {
@@ -145,7 +146,8 @@ impl AppBuilder {
     ///
     /// # Errors
     ///
-    /// All mistakes at once: settings from file and environment, endpoints, checks, durations that do not fit.
+    /// All mistakes at once: settings from file and environment, endpoints, checks, durations that do not fit, and
+    /// numbers that cannot work together. What works badly is one of [`App::findings`].
     pub fn build(mut self) -> Result<App, AppError> {
         let env = std::env::vars_os().collect();
         let (settings, wrong) = Settings::read(&self.defaults, self.settings_file.as_deref(), env);
@@ -160,6 +162,7 @@ impl AppBuilder {
             telemetry: &self.telemetry,
             inventory: &inventory,
         };
+        let inbound_numbers = self.inbound_numbers(&settings);
         let endpoints = EndpointTable::new(std::mem::take(&mut self.endpoints), &house);
         let endpoints = endpoints.map_err(|wrong| self.wrong.extend(wrong)).unwrap_or_default();
         let shutdown = Shutdown::builder()
@@ -180,7 +183,8 @@ impl AppBuilder {
             inventory: &inventory,
             health: &self.health,
             wrong: std::mem::take(&mut self.wrong),
-            findings: Vec::new(),
+            findings: inbound_numbers.findings(),
+            patience: inbound_numbers.patience(),
             urls: BTreeMap::new(),
         };
         finish.all(std::mem::take(&mut self.dependencies));
@@ -222,6 +226,19 @@ impl AppBuilder {
             startup: self.startup,
             signals: self.signals,
         })
+    }
+
+    fn inbound_numbers(&self, settings: &Settings) -> Inbound {
+        let endpoints = self.endpoints.iter();
+        Inbound {
+            deadline: settings.deadline,
+            drain: settings.shutdown.drain,
+            connections: settings.server.max_connections,
+            places: None,
+            endpoints: endpoints
+                .map(|(method, template, endpoint)| endpoint.promise(method, template))
+                .collect(),
+        }
     }
 
     /// Returns what was built; if nothing was, notes why, and takes the default, so that everything wrong is found.

@@ -8,6 +8,7 @@ use matchit::Router;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::lint::Promise;
 use super::settings::Clients;
 use crate::base::criticality::Criticality;
 use crate::base::error::{InvalidSetting, InvalidSettings};
@@ -34,6 +35,7 @@ pub struct Endpoint {
     rate_limit: Option<Quota>,
     per_client: Option<Quota>,
     criticality: Criticality,
+    typical_latency: Option<Duration>,
 }
 
 impl Endpoint {
@@ -72,6 +74,26 @@ impl Endpoint {
     pub fn per_client(mut self, quota: Quota) -> Self {
         self.per_client = Some(quota);
         self
+    }
+
+    /// How long a request usually takes. Default: 10 ms are assumed.
+    ///
+    /// It limits nothing: [`AppBuilder::build`](crate::AppBuilder::build) compares it, times the
+    /// [rate limit](Self::rate_limit), with the places that there are ([tuning](crate::docs::tuning)).
+    pub fn typical_latency(mut self, latency: Duration) -> Self {
+        self.typical_latency = Some(latency);
+        self
+    }
+
+    /// Returns its numbers, to be compared with those of the service.
+    pub(super) fn promise(&self, method: &Method, template: &str) -> Promise {
+        Promise {
+            subject: format!("endpoint {method} {template}"),
+            deadline: self.limits.deadline,
+            is_stream: self.limits.stream,
+            quota: self.rate_limit,
+            latency: self.typical_latency,
+        }
     }
 
     /// Makes its limits, which `name` tells from others; notes what is wrong with them.

@@ -26,6 +26,7 @@ mod descriptors;
 mod endpoint;
 mod error;
 mod finding;
+mod lint;
 mod pulse;
 mod run;
 mod serve;

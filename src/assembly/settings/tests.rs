@@ -7,7 +7,7 @@ fn env(variables: &[(&str, &str)]) -> Env {
         .collect()
 }
 
-fn file(name: &str, text: &str) -> std::path::PathBuf {
+fn file(name: &str, text: &str) -> PathBuf {
     let path = std::env::temp_dir().join(format!("seaworthy-{}-{name}", std::process::id()));
     std::fs::write(&path, text).unwrap();
     path
