@@ -13,6 +13,7 @@ use super::dependency::{Declared, DependencyBuilder, Finish};
 use super::endpoint::Endpoint;
 use super::error::AppError;
 use super::inbound::{self, Inbound};
+use super::lint;
 use super::pulse::{self, Pulse};
 use super::quotas::House;
 use super::settings::Settings;
@@ -42,7 +43,7 @@ pub struct AppBuilder {
     health: Health,
     pub(super) telemetry: Telemetry,
     signals: bool,
-    wrong: Vec<InvalidSetting>,
+    pub(super) wrong: Vec<InvalidSetting>,
 }
 
 impl AppBuilder {
@@ -170,7 +171,8 @@ impl AppBuilder {
     ///
     /// # Errors
     ///
-    /// All mistakes at once: settings from file and environment, endpoints, checks, durations that do not fit.
+    /// All mistakes at once: settings from file and environment, endpoints, checks, durations that do not fit, and
+    /// numbers that cannot work together. What works badly is one of [`App::findings`].
     pub fn build(mut self) -> Result<App, AppError> {
         let env = std::env::vars_os().collect();
         let sizing = Sizing::detect();
@@ -184,6 +186,7 @@ impl AppBuilder {
         self.waivers.check("app", &inbound::CONTROLS, &mut self.wrong);
         self.waivers.entries("app").for_each(|waiver| inventory.add(waiver));
         let waived = self.waivers.now();
+        let numbers = self.inbound_numbers(&settings, &waived);
         let mut house = House::new(&settings, &waived, &self.telemetry, &inventory);
         let endpoints = EndpointTable::new(std::mem::take(&mut self.endpoints), &mut house);
         let endpoints = endpoints.map_err(|wrong| self.wrong.extend(wrong)).unwrap_or_default();
@@ -200,7 +203,8 @@ impl AppBuilder {
             inventory: &inventory,
             health: &self.health,
             wrong: std::mem::take(&mut self.wrong),
-            findings: Vec::new(),
+            findings: numbers.findings(),
+            patience: numbers.patience(),
             urls: BTreeMap::new(),
         };
         finish.all(std::mem::take(&mut self.dependencies));
@@ -244,6 +248,20 @@ impl AppBuilder {
             startup: self.startup,
             signals: self.signals,
         })
+    }
+
+    fn inbound_numbers(&self, settings: &Settings, waived: &[Control]) -> lint::Inbound {
+        let places = (!waived.contains(&Control::Bulkhead)).then_some(settings.places);
+        let endpoints = self.endpoints.iter();
+        lint::Inbound {
+            deadline: settings.deadline,
+            drain: settings.shutdown.drain,
+            connections: settings.server.max_connections,
+            places: places.map(|places| places.critical.max(places.other)),
+            endpoints: endpoints
+                .map(|(method, template, endpoint)| endpoint.promise(method, template, places))
+                .collect(),
+        }
     }
 
     /// Returns what was built; if nothing was, notes why, and takes the default, so that everything wrong is found.

@@ -1,6 +1,10 @@
 use std::time::Duration;
 
+use http::Method;
+
 use super::control::{Control, Waivers};
+use super::lint::Promise;
+use super::settings::Places;
 use crate::base::criticality::Criticality;
 use crate::policy::rate_limit::Quota;
 use crate::web::RequestLimits;
@@ -24,6 +28,7 @@ pub struct Endpoint {
     pub(super) per_client: Option<Quota>,
     pub(super) criticality: Criticality,
     pub(super) waivers: Waivers,
+    typical_latency: Option<Duration>,
 }
 
 impl Endpoint {
@@ -66,6 +71,15 @@ impl Endpoint {
         self
     }
 
+    /// How long a request usually takes. Default: 10 ms are assumed.
+    ///
+    /// It limits nothing: [`AppBuilder::build`](crate::AppBuilder::build) compares it, times the
+    /// [rate limit](Self::rate_limit), with the places that there are ([tuning](crate::docs::tuning)).
+    pub fn typical_latency(mut self, latency: Duration) -> Self {
+        self.typical_latency = Some(latency);
+        self
+    }
+
     /// Leaves a guard out for good, for a reason that stands in every report: its
     /// [`RateLimit`](Control::RateLimit) or its [`ClientRateLimit`](Control::ClientRateLimit).
     pub fn without(mut self, control: Control, reason: impl Into<String>) -> Self {
@@ -80,5 +94,24 @@ impl Endpoint {
     pub fn without_until(mut self, control: Control, reason: impl Into<String>, day: impl Into<String>) -> Self {
         self.waivers.add(control, reason, Some(day.into()));
         self
+    }
+
+    /// Returns its numbers, to be compared with those of the service; `places` are `None` if nothing limits them.
+    pub(super) fn promise(&self, method: &Method, template: &str, places: Option<Places>) -> Promise {
+        let own = |places: Places| {
+            if self.criticality >= Criticality::Critical {
+                places.critical
+            } else {
+                places.other
+            }
+        };
+        Promise {
+            subject: format!("endpoint {method} {template}"),
+            deadline: self.limits.deadline,
+            is_stream: self.limits.stream,
+            quota: self.rate_limit,
+            latency: self.typical_latency,
+            places: places.map(own),
+        }
     }
 }

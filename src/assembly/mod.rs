@@ -27,6 +27,7 @@ mod endpoint;
 mod error;
 mod finding;
 mod inbound;
+mod lint;
 mod pulse;
 mod quotas;
 mod run;

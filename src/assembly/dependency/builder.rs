@@ -26,6 +26,8 @@ pub(crate) struct Declared {
     pub(super) name: Arc<str>,
     /// `None` if nobody asked for a client, a layer or a guard.
     pub(super) dependency: Option<Dependency>,
+    /// Whether all its numbers are in their ranges.
+    pub(super) is_sound: bool,
     pub(super) transport: Option<Reach>,
     pub(super) ask: Option<Ask>,
 }
@@ -68,6 +70,7 @@ impl<'a> DependencyBuilder<'a> {
         app.dependencies.push(Declared {
             name: Arc::clone(&name),
             dependency: None,
+            is_sound: true,
             transport: None,
             ask: None,
         });
@@ -109,13 +112,14 @@ impl<'a> DependencyBuilder<'a> {
     }
 
     /// The longest time for a call, all attempts and waits included, from 1 ms to 24 h. Default 5 s; the caller's own
-    /// deadline counts if it comes first.
+    /// deadline counts if it comes first. At least as long as an [attempt](Self::attempt_timeout) may take.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// The longest time for one attempt, over HTTP with its body, from 1 ms to 24 h. Default 1.5 s.
+    /// The longest time for one attempt, over HTTP with its body, from 1 ms to the [`deadline`](Self::deadline). Default
+    /// 1.5 s.
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.attempt = limit;
         self
@@ -230,6 +234,7 @@ impl<'a> DependencyBuilder<'a> {
             .events(self.app.telemetry.clone())
             .build();
         let app = self.app;
+        let mistakes = app.wrong.len();
         let guards = Guards {
             retry: app.sound(retry.build(), || Retry::builder(&name).build()),
             breaker: app.sound(breaker, || CircuitBreaker::builder(&name).build()),
@@ -252,6 +257,7 @@ impl<'a> DependencyBuilder<'a> {
         }));
         let declared = &mut app.dependencies[self.index];
         declared.dependency = Some(dependency.clone());
+        declared.is_sound = app.wrong.len() == mistakes;
         declared.transport = reach;
         declared.ask = self.ask;
         dependency

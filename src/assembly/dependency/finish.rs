@@ -3,12 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Request, Uri};
 use tower_service::Service;
 
 use super::super::control::Control;
 use super::super::finding::Finding;
+use super::super::lint::Calls;
 use super::super::settings::DependencySettings;
 use super::builder::{Ask, Declared, Reach};
 use super::handle::{Dependency, Shared};
@@ -25,6 +27,8 @@ pub(crate) struct Finish<'a> {
     pub(crate) health: &'a Health,
     pub(crate) wrong: Vec<InvalidSetting>,
     pub(crate) findings: Vec<Finding>,
+    /// The longest time that a caller of the service waits; `None` if that has no bound.
+    pub(crate) patience: Option<Duration>,
     /// Where each is that is called over HTTP.
     pub(crate) urls: BTreeMap<String, Uri>,
 }
@@ -65,6 +69,7 @@ impl Finish<'_> {
         let Declared {
             name,
             dependency,
+            is_sound,
             transport,
             ask,
         } = declared;
@@ -79,6 +84,12 @@ impl Finish<'_> {
         self.check(&dependency);
         let settings = self.settings.get(&*name).cloned().unwrap_or_default();
         let applied = apply(&dependency, &settings);
+        // Numbers that were refused have left others in their place, which nobody has said.
+        if is_sound && applied.is_ok() {
+            let numbers = numbers(&dependency, self.patience);
+            self.wrong.extend(numbers.errors());
+            self.findings.extend(numbers.findings());
+        }
         self.note(applied);
         let mut ask = ask;
         if let Some(reach) = transport {
@@ -174,6 +185,22 @@ fn apply(dependency: &Dependency, settings: &DependencySettings) -> Result<(), I
             config.concurrent = concurrent;
         }
     })
+}
+
+/// Collects what is in force, to be compared with each other.
+fn numbers(dependency: &Dependency, patience: Option<Duration>) -> Calls {
+    let is_on = |control| !dependency.0.waived.contains(&control);
+    let retry = dependency.retry().config();
+    let further = retry.attempts.saturating_sub(1) as usize;
+    Calls {
+        name: dependency.name().to_owned(),
+        total: retry.total,
+        attempt: is_on(Control::AttemptTimeout).then(|| dependency.attempt_timeout().config().limit),
+        waits: retry.backoff.longest().take(further).collect(),
+        breaker: is_on(Control::Breaker).then(|| (*dependency.breaker().config()).clone()),
+        places: is_on(Control::Bulkhead).then(|| dependency.bulkhead().config().concurrent),
+        patience,
+    }
 }
 
 /// Makes the check of a dependency: what it says of itself, and what its circuit says.
