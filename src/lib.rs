@@ -53,6 +53,7 @@
 //! | [`grpc`] | `grpc` | the retry of gRPC methods that are declared to be idempotent; the codes |
 //! | [`telemetry`] | `metrics` | counters and states of policies to the `metrics` facade |
 //! | [`App`], [`run`] | `app` | the assembly: server, admin plane, settings, signals, logs |
+//! | `testing` | `test-util` with `app` | tests of a whole service: a client without sockets, a paused clock, a dependency that fails when told to |
 //! | [`budget`], [`replay`], [`attempt`] | with `retry` or `hedge` | what pays for further attempts, how a request is repeated, which attempt this is |
 //! | [`key`] | with `bulkhead`, `http` or `rate-limit` | who a request is counted for |
 //! | [`pressure`] | with `adaptive` or `load-shed` | how close something is to its limit |
@@ -97,6 +98,8 @@ pub mod telemetry;
 #[cfg(feature = "http")]
 pub mod web;
 
+#[cfg(all(feature = "app", feature = "test-util"))]
+pub use assembly::testing;
 #[cfg(feature = "app")]
 pub use assembly::{
     App, AppBuilder, AppError, Bound, Control, Dependency, DependencyBuilder, DependencyLayer, Endpoint, Finding,

@@ -36,6 +36,8 @@ mod settings;
 mod sizing;
 mod stack;
 mod table;
+#[cfg(feature = "test-util")]
+pub mod testing;
 
 pub use app::{App, Bound};
 pub use builder::AppBuilder;
