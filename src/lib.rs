@@ -29,9 +29,12 @@
 //! [`HealthLayer`](web::HealthLayer), [`CriticalityLayer`](web::CriticalityLayer), [`ObserveLayer`](web::ObserveLayer),
 //! [`ErrorBoundaryLayer`](web::ErrorBoundaryLayer), [`ShutdownLayer`](web::ShutdownLayer),
 //! `Timeout::http_layer`, `RateLimit::http_layer`, `LoadShed::http_layer`, `AdaptiveLimit::http_layer`,
-//! `Bulkhead::http_layer`, [`BodyLimitLayer`](web::BodyLimitLayer), your service (`App` has the rate limits that
-//! [endpoints](Endpoint) declare, and no load shed, adaptive limit or bulkhead yet). The reasons are in
-//! [life of a request](docs::life_of_a_request).
+//! `Bulkhead::http_layer`, [`BodyLimitLayer`](web::BodyLimitLayer), your service.
+//!
+//! Outbound, as `AppBuilder::dependency` wires them: `Retry::http_layer` (with the deadline of the whole call),
+//! `CircuitBreaker::http_layer`, `Timeout::http_layer` (of each attempt), `Bulkhead::http_layer`,
+//! [`SendDeadlineLayer`](web::SendDeadlineLayer), [`SendCriticalityLayer`](web::SendCriticalityLayer), your client. The
+//! reasons are in [life of a request](docs::life_of_a_request).
 //!
 //! # Modules
 //!
@@ -52,7 +55,7 @@
 //! | [`web`] | `http` | HTTP layers over one [`Body`]: probes, error boundary, drain gate, body limit, request id; HTTP faces of the policies (with `reqwest` the retry of its client, with `axum` the routes of its router as labels); gRPC callers are refused in their own words |
 //! | [`grpc`] | `grpc` | the retry of gRPC methods that are declared to be idempotent; the codes |
 //! | [`telemetry`] | `metrics` | counters and states of policies to the `metrics` facade |
-//! | [`App`], [`run`] | `app` | the assembly: server, admin plane, settings, signals, logs |
+//! | [`App`], [`run`] | `app` | the assembly: server, guarded dependencies, admin plane, settings, signals, logs |
 //! | `testing` | `test-util` with `app` | tests of a whole service: a client without sockets, a paused clock, a dependency that fails when told to |
 //! | [`budget`], [`replay`], [`attempt`] | with `retry` or `hedge` | what pays for further attempts, how a request is repeated, which attempt this is |
 //! | [`key`] | with `bulkhead`, `http` or `rate-limit` | who a request is counted for |
