@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get as on_get, post as on_post};
-use support::{Connection, Served, builder, get, send, send_raw};
+use support::{Connection, Served, builder, get, metric, send, send_raw};
 
 fn router() -> Router {
     Router::new()
@@ -93,4 +93,90 @@ async fn the_admin_plane_answers_only_what_it_knows_and_only_reads() {
             "{path}"
         );
     }
+}
+
+/// Headers that somebody in the stack reads.
+const READ: [&str; 9] = [
+    "x-request-id",
+    "x-criticality",
+    "x-request-timeout-ms",
+    "grpc-timeout",
+    "x-forwarded-for",
+    "forwarded",
+    "idempotency-key",
+    "traceparent",
+    "x-request-attempt",
+];
+
+/// A value that is almost what is read there, or nothing like it.
+fn hostile(random: &mut fastrand::Rng) -> String {
+    let almost = [
+        "critical-plus",
+        "0",
+        "-1",
+        "99999999999999999999",
+        "1n",
+        "99999999H",
+        "for=\"[2001:db8::1]:80\";for=",
+        "::ffff:192.0.2.1, unknown, _x",
+        "00-ffffffffffffffffffffffffffffffff-ffffffffffffffff-ff",
+        "",
+    ];
+    let mut value = almost[random.usize(..almost.len())].to_owned();
+    for _ in 0..random.usize(..40) {
+        value.push(char::from(random.u8(0x20..0x7f)));
+    }
+    value
+}
+
+#[tokio::test]
+async fn no_header_fails_a_request_or_adds_a_label_or_a_key_beyond_the_cap() {
+    let settings = [
+        ("clients.trusted_hops", "2"),
+        ("clients.capacity", "64"),
+        ("server.trust_request_id", "true"),
+        ("server.trust_criticality", "true"),
+    ];
+    let app = settings
+        .into_iter()
+        .fold(builder(), |app, (key, value)| app.setting(key, value));
+    let served = Served::start(app.build().unwrap(), router());
+    get(served.addr, "/").await;
+    let series = async || {
+        let text = get(served.admin, "/metrics").await.body;
+        text.lines().filter(|line| !line.starts_with('#')).count()
+    };
+    get(served.admin, "/metrics").await;
+    let before = series().await;
+    let mut random = fastrand::Rng::with_seed(8);
+    let mut refused = 0;
+    for number in 0..2_000 {
+        // Many addresses, of which most are new.
+        let mut headers = vec![format!(
+            "x-forwarded-for: 10.{}.{}.1, 192.0.2.1",
+            number / 256,
+            number % 256
+        )];
+        headers.extend((0..3).map(|_| format!("{}: {}", READ[random.usize(..READ.len())], hostile(&mut random))));
+        let lines: Vec<_> = headers.iter().map(String::as_str).collect();
+        let answer = send(served.addr, "GET", "/", &lines, "").await;
+        // A deadline of its own is a caller's right, and so is one that has passed.
+        refused += u32::from(answer.status == 504);
+        assert!([200, 504].contains(&answer.status), "{headers:?}: {answer:?}");
+    }
+    assert!(refused < 400, "{refused}");
+    let after = series().await;
+    // Those of the answers 504, each with its reason.
+    assert!(after <= before + 40, "{before} series, and then {after}");
+    let text = get(served.admin, "/metrics").await.body;
+    let admitted = [r#"name="clients""#, r#"counter="admitted""#];
+    assert!(
+        metric(&text, "seaworthy_counts_total", &admitted) >= Some(1_000.0),
+        "{text}"
+    );
+    let inventory: serde_json::Value = serde_json::from_str(&get(served.admin, "/inventory").await.body).unwrap();
+    let entries = inventory["entries"].as_array().unwrap();
+    let clients = entries.iter().find(|entry| entry["name"] == "clients").unwrap();
+    let keys: usize = clients["settings"]["keys"].as_str().unwrap().parse().unwrap();
+    assert!((1..=64).contains(&keys), "{clients}");
 }
