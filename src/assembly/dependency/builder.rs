@@ -26,7 +26,10 @@ pub(crate) struct Declared {
     pub(super) name: Arc<str>,
     /// `None` if nobody asked for a client, a layer or a guard.
     pub(super) dependency: Option<Dependency>,
-    pub(super) transport: Option<Reach>,
+    /// `None` if it is not called over HTTP.
+    pub(super) reach: Option<Reach>,
+    pub(super) health_path: Option<String>,
+    pub(super) http2: bool,
     pub(super) ask: Option<Ask>,
 }
 
@@ -35,8 +38,6 @@ pub(super) struct Reach {
     pub(super) transport: Transport,
     /// What the program says, unless the settings do.
     pub(super) url: String,
-    pub(super) http2: bool,
-    pub(super) health_path: Option<String>,
 }
 
 /// Declares a dependency; made by [`AppBuilder::dependency`].
@@ -68,7 +69,9 @@ impl<'a> DependencyBuilder<'a> {
         app.dependencies.push(Declared {
             name: Arc::clone(&name),
             dependency: None,
-            transport: None,
+            reach: None,
+            health_path: None,
+            http2: false,
             ask: None,
         });
         Self {
@@ -168,8 +171,8 @@ impl<'a> DependencyBuilder<'a> {
         self
     }
 
-    /// Asks it for this path whether it works, as [`check`](Self::check) does: a status of 2xx means that it does. For
-    /// [`http`](Self::http) alone.
+    /// Asks it for this path whether it works, instead of a [`check`](Self::check): a status of 2xx means that it does.
+    /// For [`http`](Self::http) alone.
     pub fn health_path(mut self, path: impl Into<String>) -> Self {
         self.health_path = Some(path.into());
         self
@@ -184,13 +187,11 @@ impl<'a> DependencyBuilder<'a> {
 
     /// Makes a client of HTTP, on pooled connections; requests begin with `base_url`, unless the setting
     /// `dependencies.<name>.url` says otherwise.
-    pub fn http(mut self, base_url: impl Into<String>) -> HttpClient {
+    pub fn http(self, base_url: impl Into<String>) -> HttpClient {
         let transport = Transport::default();
         let reach = Reach {
             transport: transport.clone(),
             url: base_url.into(),
-            http2: self.http2,
-            health_path: self.health_path.take(),
         };
         HttpClient::new(self.declare(Some(reach)), transport)
     }
@@ -252,7 +253,9 @@ impl<'a> DependencyBuilder<'a> {
         }));
         let declared = &mut app.dependencies[self.index];
         declared.dependency = Some(dependency.clone());
-        declared.transport = reach;
+        declared.reach = reach;
+        declared.health_path = self.health_path;
+        declared.http2 = self.http2;
         declared.ask = self.ask;
         dependency
     }

@@ -4,6 +4,7 @@ mod builder;
 mod finish;
 mod guard;
 mod handle;
+mod health;
 mod http;
 mod layer;
 mod outbound;
