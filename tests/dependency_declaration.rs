@@ -2,18 +2,22 @@
 
 mod support;
 
-use std::future::ready;
+use std::future::{pending, ready};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use axum::Router;
+use seaworthy::breaker::Window;
+use seaworthy::health::Phase;
 use seaworthy::inventory::Entry;
 use seaworthy::{App, AppBuilder, BoxError, Control, DependencyBuilder, Guarded};
 use support::upstream::{Act, Upstream};
 use support::{Served, builder, eventually, get};
+use tokio::runtime::Handle;
 use tower::{Layer, service_fn};
 
 const URL: &str = "http://127.0.0.1:1";
+const SECOND: Duration = Duration::from_secs(1);
 
 /// The inventory's entries of one name, but for its check.
 fn entries(app: &App, name: &str) -> Vec<Entry> {
@@ -340,6 +344,29 @@ async fn an_open_circuit_shows_in_healthz_and_makes_unready_only_what_needs_it()
     assert_eq!(health(|payments| payments).await, ("warn".to_owned(), 200));
     let needed = health(|payments| payments.needed_for_readiness()).await;
     assert_eq!(needed, ("fail".to_owned(), 503));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_is_ready_again_when_the_circuit_would_let_a_call_through_although_none_comes() {
+    let mut app = builder();
+    let brittle = app.dependency("payments").needed_for_readiness().breaker(|breaker| {
+        let once = breaker.window(Window::Consecutive(1)).open_jitter(0);
+        once.open(15 * SECOND, 15 * SECOND)
+    });
+    let guard = brittle.guard();
+    let app = app.build().unwrap();
+    app.health().start(&Handle::current());
+    let mut seen = Vec::new();
+    for time in [SECOND, 11 * SECOND, 11 * SECOND] {
+        // Lets the time pass, one timer after the other.
+        let _ = tokio::time::timeout(time, pending::<()>()).await;
+        seen.push(app.health().phase());
+        if seen.len() == 1 {
+            let failing = || ready(Err::<(), _>(std::io::Error::other("failed")));
+            guard.call(failing).await.unwrap_err();
+        }
+    }
+    assert_eq!(seen, [Phase::Ready, Phase::NotReady, Phase::Ready]);
 }
 
 #[tokio::test]

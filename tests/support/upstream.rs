@@ -197,9 +197,7 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
     Ok(match act {
         Act::Status(status) => response.status(status).body(Body::from("ok")),
         Act::Hang => pending().await,
-        Act::BreakBody => response.body(Body::from_stream(
-            begun().chain(stream::once(async { Err(io::Error::other("broken")) })),
-        )),
+        Act::BreakBody => response.body(Body::from_stream(begun().chain(stream::once(broken())))),
         Act::OpenBody => response.body(Body::from_stream(begun().chain(stream::pending()))),
         Act::Code(code) => grpc().header("grpc-status", u16::from(code)).body(Body::empty()),
         Act::Message => {
@@ -209,4 +207,10 @@ async fn answer(state: Arc<State>, request: Request<Incoming>) -> Result<Respons
         }
     }
     .unwrap())
+}
+
+/// Fails when what came before has been sent.
+async fn broken() -> io::Result<Bytes> {
+    tokio::task::yield_now().await;
+    Err(io::Error::other("broken"))
 }

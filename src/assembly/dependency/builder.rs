@@ -9,14 +9,13 @@ use super::guard::Guard;
 use super::handle::{Dependency, Shared};
 use super::http::HttpClient;
 use super::layer::DependencyLayer;
-use super::outbound::Guards;
+use super::policies::Policies;
 use crate::base::criticality::Criticality;
 use crate::base::error::BoxError;
 use crate::client::Transport;
-use crate::policy::breaker::{CircuitBreaker, CircuitBreakerBuilder};
-use crate::policy::bulkhead::{Bulkhead, BulkheadBuilder};
-use crate::policy::retry::{Retry, RetryBuilder};
-use crate::policy::timeout::Timeout;
+use crate::policy::breaker::CircuitBreakerBuilder;
+use crate::policy::bulkhead::BulkheadBuilder;
+use crate::policy::retry::RetryBuilder;
 
 /// Asks a dependency whether it works.
 pub(super) type Ask = Box<dyn FnMut() -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>> + Send>;
@@ -53,11 +52,7 @@ pub struct DependencyBuilder<'a> {
     is_required: bool,
     runbook: Option<PathBuf>,
     waivers: Waivers,
-    deadline: Duration,
-    attempt: Duration,
-    retry: RetryBuilder,
-    breaker: CircuitBreakerBuilder,
-    bulkhead: BulkheadBuilder,
+    policies: Policies,
     ask: Option<Ask>,
     health_path: Option<String>,
     http2: bool,
@@ -81,11 +76,7 @@ impl<'a> DependencyBuilder<'a> {
             is_required: false,
             runbook: None,
             waivers: Waivers::default(),
-            deadline: Duration::from_secs(5),
-            attempt: Duration::from_millis(1500),
-            retry: Retry::builder(&name),
-            breaker: CircuitBreaker::builder(&name),
-            bulkhead: Bulkhead::builder(&name),
+            policies: Policies::new(&name),
             ask: None,
             health_path: None,
             http2: false,
@@ -114,31 +105,31 @@ impl<'a> DependencyBuilder<'a> {
     /// The longest time for a call, all attempts and waits included, from 1 ms to 24 h. Default 5 s; the caller's own
     /// deadline counts if it comes first.
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        self.policies.deadline = deadline;
         self
     }
 
     /// The longest time for one attempt, over HTTP with its body, from 1 ms to 24 h. Default 1.5 s.
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
-        self.attempt = limit;
+        self.policies.attempt = limit;
         self
     }
 
     /// Changes the retry; its total is the [`deadline`](Self::deadline).
     pub fn retry(mut self, change: impl FnOnce(RetryBuilder) -> RetryBuilder) -> Self {
-        self.retry = change(self.retry);
+        self.policies.retry = change(self.policies.retry);
         self
     }
 
     /// Changes the circuit breaker.
     pub fn breaker(mut self, change: impl FnOnce(CircuitBreakerBuilder) -> CircuitBreakerBuilder) -> Self {
-        self.breaker = change(self.breaker);
+        self.policies.breaker = change(self.policies.breaker);
         self
     }
 
     /// Changes the bulkhead.
     pub fn bulkhead(mut self, change: impl FnOnce(BulkheadBuilder) -> BulkheadBuilder) -> Self {
-        self.bulkhead = change(self.bulkhead);
+        self.policies.bulkhead = change(self.policies.bulkhead);
         self
     }
 
@@ -209,37 +200,8 @@ impl<'a> DependencyBuilder<'a> {
     fn declare(self, reach: Option<Reach>) -> Dependency {
         let name = Arc::clone(&self.app.dependencies[self.index].name);
         let waived = self.waivers.now();
-        let waives = |control| waived.contains(&control);
-        let deadline = (!waives(Control::Deadline)).then_some(self.deadline);
-        let mut retry = self.retry.total(deadline).events(self.app.telemetry.clone());
-        if waives(Control::Retry) {
-            retry = retry.attempts(1).without_budget();
-        }
-        let attempt = if waives(Control::AttemptTimeout) {
-            deadline.unwrap_or(LONGEST)
-        } else {
-            self.attempt
-        };
-        let mut bulkhead = self.bulkhead.events(self.app.telemetry.clone());
-        if waives(Control::Bulkhead) {
-            bulkhead = bulkhead.concurrent(MOST);
-        }
-        let breaker = self.breaker.events(self.app.telemetry.clone()).build();
-        let attempt = Timeout::builder(&name)
-            .limit(attempt)
-            .body_total(attempt)
-            .events(self.app.telemetry.clone())
-            .build();
         let app = self.app;
-        let guards = Guards {
-            retry: app.sound(retry.build(), || Retry::builder(&name).build()),
-            breaker: app.sound(breaker, || CircuitBreaker::builder(&name).build()),
-            attempt: app.sound(attempt, || Timeout::builder(&name).build()),
-            bulkhead: app.sound(bulkhead.build(), || Bulkhead::builder(&name).build()),
-        };
-        if waives(Control::Breaker) {
-            guards.breaker.disable();
-        }
+        let guards = self.policies.guards(&name, &waived, app);
         let dependency = Dependency(Arc::new(Shared {
             name,
             guards,
@@ -260,7 +222,3 @@ impl<'a> DependencyBuilder<'a> {
         dependency
     }
 }
-
-/// What a timeout and a bulkhead that are left out still have, because they have to have something.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-const MOST: u32 = 1_000_000;

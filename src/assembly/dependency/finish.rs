@@ -13,6 +13,7 @@ use super::super::settings::DependencySettings;
 use super::builder::{Declared, Reach};
 use super::handle::{Dependency, Shared};
 use super::health::{asking, check};
+use super::policies::apply;
 use crate::base::error::{InvalidSetting, InvalidSettings};
 use crate::base::inventory::{Describe, Entry, Inventory};
 use crate::client::{ALLOWED, TransportConfig};
@@ -206,36 +207,6 @@ impl Finish<'_> {
             self.wrong.extend_from_slice(wrong.as_slice());
         }
     }
-}
-
-/// Puts the guards that are on under the settings.
-fn apply(dependency: &Dependency, settings: &DependencySettings) -> [Result<(), InvalidSettings>; 3] {
-    let is_on = |control| !dependency.0.waived.contains(&control);
-    let retry = dependency.retry().reconfigure(|config| {
-        if let Some(deadline) = settings.deadline.filter(|_| is_on(Control::Deadline)) {
-            config.total = Some(deadline);
-        }
-        if let Some(attempts) = settings.attempts.filter(|_| is_on(Control::Retry)) {
-            config.attempts = attempts;
-        }
-    });
-    let total = dependency.retry().config().total;
-    let attempt = dependency.attempt_timeout().reconfigure(|config| {
-        let limit = if is_on(Control::AttemptTimeout) {
-            settings.attempt_timeout
-        } else {
-            total
-        };
-        if let Some(limit) = limit {
-            (config.limit, config.body_total) = (limit, Some(limit));
-        }
-    });
-    let bulkhead = dependency.bulkhead().reconfigure(|config| {
-        if let Some(concurrent) = settings.concurrent.filter(|_| is_on(Control::Bulkhead)) {
-            config.concurrent = concurrent;
-        }
-    });
-    [retry, attempt, bulkhead]
 }
 
 /// A name that was declared and nothing more.

@@ -87,9 +87,13 @@ impl Dependency {
     }
 
     /// Says why it is of no use now, if the circuit tells so.
+    ///
+    /// A circuit whose open time is over does not: only a call makes it half-open, and none comes to a service that is
+    /// unready because of it.
     pub(super) fn complaint(&self) -> Option<String> {
-        let state = self.breaker().snapshot().state;
-        if !matches!(state, State::Open | State::ForcedOpen) {
+        let circuit = self.breaker().snapshot();
+        let is_over = circuit.next_attempt.is_some_and(|left| left.is_zero());
+        if is_over || !matches!(circuit.state, State::Open | State::ForcedOpen) {
             return None;
         }
         let runbook = self.0.runbook.as_ref();

@@ -8,6 +8,7 @@ mod health;
 mod http;
 mod layer;
 mod outbound;
+mod policies;
 
 pub use builder::DependencyBuilder;
 pub use guard::Guard;
