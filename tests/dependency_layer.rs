@@ -288,9 +288,9 @@ async fn a_call_that_is_dropped_gives_its_place_back() {
         assert!(matches!(reason(&refused), Reason::BulkheadFull { .. }), "{refused:?}");
     }
     assert_eq!(bulkhead.snapshot().in_flight, 0);
-    guard.call(|| ready(Ok::<_, Lost>(()))).await.unwrap();
     let breaker = guard.dependency().breaker().snapshot();
     assert_eq!(breaker.failed, 0, "neither says anything of the dependency");
+    guard.call(|| ready(Ok::<_, Lost>(()))).await.unwrap();
 }
 
 #[tokio::test]

@@ -13,6 +13,25 @@ use crate::web::{ByStatus, HttpReplay, RetryByStatus};
 /// [`replay`](Self::replay) take other proof.
 ///
 /// Its errors are a [`Refusal`](crate::Refusal) or the client's own, boxed.
+///
+/// # Examples
+///
+/// A `reqwest::Client`, whose requests and statuses speak for themselves:
+///
+/// ```
+/// use seaworthy::App;
+/// use seaworthy::web::{ByStatus, ReqwestReplay, RetryByStatus};
+/// use tower::ServiceBuilder;
+///
+/// let mut app = App::builder("orders");
+/// let payments = app.dependency("payments").layer();
+/// let payments = payments
+///     .replay(ReqwestReplay::default())
+///     .appraise(RetryByStatus)
+///     .classify(ByStatus);
+/// let client = ServiceBuilder::new().layer(payments).service(reqwest::Client::new());
+/// # let _ = |request: reqwest::Request| tower::ServiceExt::oneshot(client, request);
+/// ```
 #[derive(Clone, Debug)]
 pub struct DependencyLayer<R = Cloned, A = ByOutcome<ErrorIsFailure>, C = ErrorIsFailure> {
     dependency: Dependency,
