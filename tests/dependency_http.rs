@@ -413,6 +413,7 @@ fn a_client_is_a_service_that_can_be_named_cloned_and_shared() {
         client,
         under_way: None,
     };
-    assert_eq!(payments.clone().client.dependency().name(), "payments");
+    let other = payments.clone();
+    assert_eq!(other.client.dependency().name(), "payments");
     assert!(payments.under_way.is_none());
 }
