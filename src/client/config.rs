@@ -4,8 +4,8 @@ use std::time::Duration;
 /// How a dependency is connected to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct TransportConfig {
-    /// The longest time to open a connection. Default 1 s: less than an attempt has, so that an attempt can still fail for
-    /// what it is.
+    /// The longest time to open a connection, name and TLS handshake included. Default 1 s: less than an attempt has, so
+    /// that an attempt can still fail for what it is.
     pub(crate) connect_timeout: Duration,
     /// How many connections are kept while nobody uses them.
     pub(crate) max_idle: usize,

@@ -1,6 +1,7 @@
 //! The pooled HTTP client that a declared dependency is called by.
 
 mod base;
+mod bounded;
 mod config;
 #[cfg(not(feature = "tls"))]
 mod no_tls;

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, ResponseFuture};
@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use super::bounded::Bounded;
 #[cfg(not(feature = "tls"))]
 use super::no_tls::{Connector, connector};
 #[cfg(feature = "tls")]
@@ -23,22 +24,25 @@ use crate::web::Body;
 
 /// Connections to one dependency, kept for further requests; not guarded by anything.
 ///
+/// It sends what has been [addressed](Self::address).
+///
 /// It is made before anybody knows where the dependency is, and connected when that is known.
 #[derive(Clone, Default)]
 pub(crate) struct Transport(Arc<OnceLock<Connected>>);
 
 struct Connected {
     base: BaseUrl,
-    client: Client<Connector, Body>,
+    client: Client<Bounded<Connector>, Body>,
 }
 
 impl Transport {
     /// Sets where requests go; `key` is the setting that says so. Nothing is opened before the first request.
     pub(crate) fn connect(&self, key: &str, base: BaseUrl, config: &TransportConfig) -> Result<(), InvalidSetting> {
         let mut http = HttpConnector::new();
+        // Shared out among the addresses of a name, so that a dead one does not hide the others.
         http.set_connect_timeout(Some(config.connect_timeout));
         http.set_nodelay(true);
-        let connector = connector(http, key, &base, config)?;
+        let connector = Bounded::new(connector(http, key, &base, config)?, config.connect_timeout);
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -51,10 +55,15 @@ impl Transport {
         Ok(())
     }
 
-    fn start(&self, mut request: Request<Body>) -> Result<ResponseFuture, BoxError> {
+    /// Says where a request goes; an error if that is not the dependency, or nobody knows yet where that is.
+    ///
+    /// Not a part of the call: it is the caller's mistake, and must not count as a failure of the dependency.
+    pub(crate) fn address(&self, request: &mut Request<Body>) -> Result<(), BoxError> {
         let connected = self.0.get().ok_or(NotBuilt)?;
         *request.uri_mut() = connected.base.resolve(request.uri())?;
-        Ok(connected.client.request(request))
+        // A request that is passed on as it came has the version of the caller's connection.
+        *request.version_mut() = Version::HTTP_11;
+        Ok(())
     }
 }
 
@@ -75,20 +84,18 @@ impl Service<Request<Body>> for Transport {
     }
 
     fn call(&mut self, request: Request<Body>) -> TransportFuture {
-        match self.start(request) {
-            Ok(response) => TransportFuture::Started { response },
-            Err(error) => TransportFuture::Failed { error: Some(error) },
-        }
+        let sent = self.0.get().map(|connected| connected.client.request(request));
+        TransportFuture { sent }
     }
 }
 
 pin_project! {
-    /// The response of a dependency, or why nothing was sent to it.
-    #[project = TransportProj]
+    /// The response of a dependency.
     #[derive(Debug)]
-    pub(crate) enum TransportFuture {
-        Started { #[pin] response: ResponseFuture },
-        Failed { error: Option<BoxError> },
+    pub(crate) struct TransportFuture {
+        // `None` if nobody knows yet where it is.
+        #[pin]
+        sent: Option<ResponseFuture>,
     }
 }
 
@@ -96,9 +103,9 @@ impl Future for TransportFuture {
     type Output = Result<Response<Incoming>, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.project() {
-            TransportProj::Started { response } => response.poll(cx).map_err(Into::into),
-            TransportProj::Failed { error } => error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error))),
+        match self.project().sent.as_pin_mut() {
+            Some(response) => response.poll(cx).map_err(Into::into),
+            None => Poll::Ready(Err(NotBuilt.into())),
         }
     }
 }

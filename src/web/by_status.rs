@@ -1,4 +1,4 @@
-use http::Response;
+use http::{Extensions, Response, StatusCode};
 
 use crate::base::error::BoxError;
 use crate::base::outcome::{Classify, Outcome, of_error};
@@ -12,13 +12,24 @@ pub struct ByStatus;
 
 impl<B> Classify<Response<B>, BoxError> for ByStatus {
     fn classify(&self, end: Result<&Response<B>, &BoxError>) -> Outcome {
-        match end {
-            Err(error) => of_error(error),
-            Ok(response) => match response.extensions().get::<Refusal>() {
-                Some(refusal) => refusal.outcome(),
-                None if response.status().is_server_error() => Outcome::Failure,
-                None => Outcome::Success,
-            },
-        }
+        of_end(end.map(|response| (response.status(), response.extensions())))
+    }
+}
+
+#[cfg(feature = "reqwest")]
+impl Classify<reqwest::Response, BoxError> for ByStatus {
+    fn classify(&self, end: Result<&reqwest::Response, &BoxError>) -> Outcome {
+        of_end(end.map(|response| (response.status(), response.extensions())))
+    }
+}
+
+fn of_end(end: Result<(StatusCode, &Extensions), &BoxError>) -> Outcome {
+    match end {
+        Err(error) => of_error(error),
+        Ok((status, extensions)) => match extensions.get::<Refusal>() {
+            Some(refusal) => refusal.outcome(),
+            None if status.is_server_error() => Outcome::Failure,
+            None => Outcome::Success,
+        },
     }
 }

@@ -5,6 +5,7 @@
 pub mod h2;
 pub mod identity;
 pub mod process;
+pub mod upstream;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -9,14 +9,13 @@ use super::guard::Guard;
 use super::handle::{Dependency, Shared};
 use super::http::HttpClient;
 use super::layer::DependencyLayer;
-use super::outbound::Guards;
+use super::policies::Policies;
 use crate::base::criticality::Criticality;
 use crate::base::error::BoxError;
 use crate::client::Transport;
-use crate::policy::breaker::{CircuitBreaker, CircuitBreakerBuilder};
-use crate::policy::bulkhead::{Bulkhead, BulkheadBuilder};
-use crate::policy::retry::{Retry, RetryBuilder};
-use crate::policy::timeout::Timeout;
+use crate::policy::breaker::CircuitBreakerBuilder;
+use crate::policy::bulkhead::BulkheadBuilder;
+use crate::policy::retry::RetryBuilder;
 
 /// Asks a dependency whether it works.
 pub(super) type Ask = Box<dyn FnMut() -> Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>> + Send>;
@@ -28,7 +27,10 @@ pub(crate) struct Declared {
     pub(super) dependency: Option<Dependency>,
     /// Whether all its numbers are in their ranges.
     pub(super) is_sound: bool,
-    pub(super) transport: Option<Reach>,
+    /// `None` if it is not called over HTTP.
+    pub(super) reach: Option<Reach>,
+    pub(super) health_path: Option<String>,
+    pub(super) http2: bool,
     pub(super) ask: Option<Ask>,
 }
 
@@ -37,8 +39,6 @@ pub(super) struct Reach {
     pub(super) transport: Transport,
     /// What the program says, unless the settings do.
     pub(super) url: String,
-    pub(super) http2: bool,
-    pub(super) health_path: Option<String>,
 }
 
 /// Declares a dependency; made by [`AppBuilder::dependency`].
@@ -54,11 +54,7 @@ pub struct DependencyBuilder<'a> {
     is_required: bool,
     runbook: Option<PathBuf>,
     waivers: Waivers,
-    deadline: Duration,
-    attempt: Duration,
-    retry: RetryBuilder,
-    breaker: CircuitBreakerBuilder,
-    bulkhead: BulkheadBuilder,
+    policies: Policies,
     ask: Option<Ask>,
     health_path: Option<String>,
     http2: bool,
@@ -71,7 +67,9 @@ impl<'a> DependencyBuilder<'a> {
             name: Arc::clone(&name),
             dependency: None,
             is_sound: true,
-            transport: None,
+            reach: None,
+            health_path: None,
+            http2: false,
             ask: None,
         });
         Self {
@@ -81,11 +79,7 @@ impl<'a> DependencyBuilder<'a> {
             is_required: false,
             runbook: None,
             waivers: Waivers::default(),
-            deadline: Duration::from_secs(5),
-            attempt: Duration::from_millis(1500),
-            retry: Retry::builder(&name),
-            breaker: CircuitBreaker::builder(&name),
-            bulkhead: Bulkhead::builder(&name),
+            policies: Policies::new(&name),
             ask: None,
             health_path: None,
             http2: false,
@@ -114,32 +108,32 @@ impl<'a> DependencyBuilder<'a> {
     /// The longest time for a call, all attempts and waits included, from 1 ms to 24 h. Default 5 s; the caller's own
     /// deadline counts if it comes first. At least as long as an [attempt](Self::attempt_timeout) may take.
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        self.policies.deadline = deadline;
         self
     }
 
     /// The longest time for one attempt, over HTTP with its body, from 1 ms to the [`deadline`](Self::deadline). Default
     /// 1.5 s.
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
-        self.attempt = limit;
+        self.policies.attempt = limit;
         self
     }
 
     /// Changes the retry; its total is the [`deadline`](Self::deadline).
     pub fn retry(mut self, change: impl FnOnce(RetryBuilder) -> RetryBuilder) -> Self {
-        self.retry = change(self.retry);
+        self.policies.retry = change(self.policies.retry);
         self
     }
 
     /// Changes the circuit breaker.
     pub fn breaker(mut self, change: impl FnOnce(CircuitBreakerBuilder) -> CircuitBreakerBuilder) -> Self {
-        self.breaker = change(self.breaker);
+        self.policies.breaker = change(self.policies.breaker);
         self
     }
 
     /// Changes the bulkhead.
     pub fn bulkhead(mut self, change: impl FnOnce(BulkheadBuilder) -> BulkheadBuilder) -> Self {
-        self.bulkhead = change(self.bulkhead);
+        self.policies.bulkhead = change(self.policies.bulkhead);
         self
     }
 
@@ -172,8 +166,8 @@ impl<'a> DependencyBuilder<'a> {
         self
     }
 
-    /// Asks it for this path whether it works, as [`check`](Self::check) does: a status of 2xx means that it does. For
-    /// [`http`](Self::http) alone.
+    /// Asks it for this path whether it works, instead of a [`check`](Self::check): a status of 2xx means that it does.
+    /// For [`http`](Self::http) alone.
     pub fn health_path(mut self, path: impl Into<String>) -> Self {
         self.health_path = Some(path.into());
         self
@@ -188,13 +182,11 @@ impl<'a> DependencyBuilder<'a> {
 
     /// Makes a client of HTTP, on pooled connections; requests begin with `base_url`, unless the setting
     /// `dependencies.<name>.url` says otherwise.
-    pub fn http(mut self, base_url: impl Into<String>) -> HttpClient {
+    pub fn http(self, base_url: impl Into<String>) -> HttpClient {
         let transport = Transport::default();
         let reach = Reach {
             transport: transport.clone(),
             url: base_url.into(),
-            http2: self.http2,
-            health_path: self.health_path.take(),
         };
         HttpClient::new(self.declare(Some(reach)), transport)
     }
@@ -212,38 +204,9 @@ impl<'a> DependencyBuilder<'a> {
     fn declare(self, reach: Option<Reach>) -> Dependency {
         let name = Arc::clone(&self.app.dependencies[self.index].name);
         let waived = self.waivers.now();
-        let waives = |control| waived.contains(&control);
-        let deadline = (!waives(Control::Deadline)).then_some(self.deadline);
-        let mut retry = self.retry.total(deadline).events(self.app.telemetry.clone());
-        if waives(Control::Retry) {
-            retry = retry.attempts(1).without_budget();
-        }
-        let attempt = if waives(Control::AttemptTimeout) {
-            deadline.unwrap_or(LONGEST)
-        } else {
-            self.attempt
-        };
-        let mut bulkhead = self.bulkhead.events(self.app.telemetry.clone());
-        if waives(Control::Bulkhead) {
-            bulkhead = bulkhead.concurrent(MOST);
-        }
-        let breaker = self.breaker.events(self.app.telemetry.clone()).build();
-        let attempt = Timeout::builder(&name)
-            .limit(attempt)
-            .body_total(attempt)
-            .events(self.app.telemetry.clone())
-            .build();
         let app = self.app;
         let mistakes = app.wrong.len();
-        let guards = Guards {
-            retry: app.sound(retry.build(), || Retry::builder(&name).build()),
-            breaker: app.sound(breaker, || CircuitBreaker::builder(&name).build()),
-            attempt: app.sound(attempt, || Timeout::builder(&name).build()),
-            bulkhead: app.sound(bulkhead.build(), || Bulkhead::builder(&name).build()),
-        };
-        if waives(Control::Breaker) {
-            guards.breaker.disable();
-        }
+        let guards = self.policies.guards(&name, &waived, app);
         let dependency = Dependency(Arc::new(Shared {
             name,
             guards,
@@ -258,12 +221,10 @@ impl<'a> DependencyBuilder<'a> {
         let declared = &mut app.dependencies[self.index];
         declared.dependency = Some(dependency.clone());
         declared.is_sound = app.wrong.len() == mistakes;
-        declared.transport = reach;
+        declared.reach = reach;
+        declared.health_path = self.health_path;
+        declared.http2 = self.http2;
         declared.ask = self.ask;
         dependency
     }
 }
-
-/// What a timeout and a bulkhead that are left out still have, because they have to have something.
-const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
-const MOST: u32 = 1_000_000;

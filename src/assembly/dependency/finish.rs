@@ -5,20 +5,21 @@ use std::fs;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Uri};
-use tower_service::Service;
+use http::Uri;
+use http::uri::PathAndQuery;
 
 use super::super::control::Control;
 use super::super::finding::Finding;
 use super::super::lint::Calls;
 use super::super::settings::DependencySettings;
-use super::builder::{Ask, Declared, Reach};
+use super::builder::{Declared, Reach};
 use super::handle::{Dependency, Shared};
-use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
+use super::health::{asking, check};
+use super::policies::apply;
+use crate::base::error::{InvalidSetting, InvalidSettings};
 use crate::base::inventory::{Describe, Entry, Inventory};
-use crate::client::{ALLOWED, Transport, TransportConfig};
-use crate::health::{Check, Health};
-use crate::web::Body;
+use crate::client::{ALLOWED, TransportConfig};
+use crate::health::Health;
 
 /// Where the dependencies are entered, and what is wrong with them.
 pub(crate) struct Finish<'a> {
@@ -69,9 +70,11 @@ impl Finish<'_> {
         let Declared {
             name,
             dependency,
-            is_sound,
-            transport,
-            ask,
+            mut is_sound,
+            reach,
+            health_path,
+            http2,
+            mut ask,
         } = declared;
         let Some(dependency) = dependency else {
             let found = "it was declared, and nothing was made of it that guards calls";
@@ -83,20 +86,29 @@ impl Finish<'_> {
         };
         self.check(&dependency);
         let settings = self.settings.get(&*name).cloned().unwrap_or_default();
-        let applied = apply(&dependency, &settings);
+        for applied in apply(&dependency, &settings) {
+            is_sound &= applied.is_ok();
+            self.note(applied);
+        }
         // Numbers that were refused have left others in their place, which nobody has said.
-        if is_sound && applied.is_ok() {
+        if is_sound {
             let numbers = numbers(&dependency, self.patience);
             self.wrong.extend(numbers.errors());
             self.findings.extend(numbers.findings());
         }
-        self.note(applied);
-        let mut ask = ask;
-        if let Some(reach) = transport {
-            self.connect(&dependency, &settings, &reach);
-            if let Some(path) = reach.health_path {
-                ask = Some(asking(reach.transport, path));
-            }
+        self.look_for_idle(&dependency, &settings, reach.is_some());
+        if let Some(reach) = reach {
+            self.connect(&dependency, &settings, &reach, http2);
+            let path = self.health_path(&name, health_path);
+            ask = path.map(|path| asking(reach.transport, path)).or(ask);
+        } else if http2 || health_path.is_some() {
+            let said = if http2 { "http2" } else { "health_path" };
+            let found = "said of a dependency that is not called by `http`";
+            self.refuse(
+                format!("dependency {name}.{said}"),
+                found,
+                "left out, or said before `http`",
+            );
         }
         let entered = self.health.check(check(&dependency, ask));
         self.note(entered);
@@ -124,7 +136,58 @@ impl Finish<'_> {
         }
     }
 
-    fn connect(&mut self, dependency: &Dependency, settings: &DependencySettings, reach: &Reach) {
+    /// Returns the path to ask for, if there is one that can be asked for.
+    fn health_path(&mut self, name: &str, path: Option<String>) -> Option<String> {
+        let path = path?;
+        if path.starts_with('/') && path.parse::<PathAndQuery>().is_ok() {
+            return Some(path);
+        }
+        let found = format!("a text of {} characters", path.chars().count());
+        self.refuse(
+            format!("dependency {name}.health_path"),
+            found,
+            "a path that begins with `/`",
+        );
+        None
+    }
+
+    /// Notes settings that are well and change nothing.
+    fn look_for_idle(&mut self, dependency: &Dependency, settings: &DependencySettings, is_http: bool) {
+        let is_on = |control| !dependency.0.waived.contains(&control);
+        let not_http = "it is not called by `http`";
+        let waived = "that guard is left out";
+        for (key, is_set, is_used, why) in [
+            ("url", settings.url.is_some(), is_http, not_http),
+            ("ca_certificate", settings.ca_certificate.is_some(), is_http, not_http),
+            (
+                "deadline",
+                settings.deadline.is_some(),
+                is_on(Control::Deadline),
+                waived,
+            ),
+            ("attempts", settings.attempts.is_some(), is_on(Control::Retry), waived),
+            (
+                "attempt_timeout",
+                settings.attempt_timeout.is_some(),
+                is_on(Control::AttemptTimeout),
+                waived,
+            ),
+            (
+                "concurrent",
+                settings.concurrent.is_some(),
+                is_on(Control::Bulkhead),
+                waived,
+            ),
+        ] {
+            if is_set && !is_used {
+                let found = format!("the setting `{key}` changes nothing: {why}");
+                let subject = format!("dependency {}", dependency.name());
+                self.findings.push(Finding::new(subject, found, "take the setting out"));
+            }
+        }
+    }
+
+    fn connect(&mut self, dependency: &Dependency, settings: &DependencySettings, reach: &Reach, http2: bool) {
         let name = dependency.name();
         let key = format!("dependencies.{name}.url");
         let Some(base) = settings.url.clone().or_else(|| reach.url.parse().ok()) else {
@@ -134,7 +197,7 @@ impl Finish<'_> {
         let config = TransportConfig {
             // As many as there can be under way: otherwise some would be opened anew for each call.
             max_idle: dependency.bulkhead().config().concurrent as usize,
-            http2: reach.http2,
+            http2,
             ca_certificate: settings.ca_certificate.clone(),
             ..TransportConfig::default()
         };
@@ -158,35 +221,6 @@ impl Finish<'_> {
     }
 }
 
-/// Puts the guards that are on under the settings.
-fn apply(dependency: &Dependency, settings: &DependencySettings) -> Result<(), InvalidSettings> {
-    let is_on = |control| !dependency.0.waived.contains(&control);
-    dependency.retry().reconfigure(|config| {
-        if let Some(deadline) = settings.deadline.filter(|_| is_on(Control::Deadline)) {
-            config.total = Some(deadline);
-        }
-        if let Some(attempts) = settings.attempts.filter(|_| is_on(Control::Retry)) {
-            config.attempts = attempts;
-        }
-    })?;
-    let total = dependency.retry().config().total;
-    dependency.attempt_timeout().reconfigure(|config| {
-        let limit = if is_on(Control::AttemptTimeout) {
-            settings.attempt_timeout
-        } else {
-            total
-        };
-        if let Some(limit) = limit {
-            (config.limit, config.body_total) = (limit, Some(limit));
-        }
-    })?;
-    dependency.bulkhead().reconfigure(|config| {
-        if let Some(concurrent) = settings.concurrent.filter(|_| is_on(Control::Bulkhead)) {
-            config.concurrent = concurrent;
-        }
-    })
-}
-
 /// Collects what is in force, to be compared with each other.
 fn numbers(dependency: &Dependency, patience: Option<Duration>) -> Calls {
     let is_on = |control| !dependency.0.waived.contains(&control);
@@ -201,44 +235,6 @@ fn numbers(dependency: &Dependency, patience: Option<Duration>) -> Calls {
         places: is_on(Control::Bulkhead).then(|| dependency.bulkhead().config().concurrent),
         patience,
     }
-}
-
-/// Makes the check of a dependency: what it says of itself, and what its circuit says.
-fn check(dependency: &Dependency, mut ask: Option<Ask>) -> Check {
-    let of = dependency.clone();
-    let check = Check::new(dependency.name(), move || {
-        let asked = ask.as_mut().map(|ask| ask());
-        let of = of.clone();
-        async move {
-            if let Some(asked) = asked {
-                asked.await?;
-            }
-            of.complaint()
-                .map_or(Ok::<_, BoxError>(()), |complaint| Err(complaint.into()))
-        }
-    });
-    if dependency.0.is_required {
-        check.critical()
-    } else {
-        check.optional()
-    }
-}
-
-/// Asks for a path on the dependency's own connections, outside of its guards: a check asks the dependency, and not what
-/// we think of it.
-fn asking(transport: Transport, path: String) -> Ask {
-    Box::new(move || {
-        let mut transport = transport.clone();
-        let request = Request::get(&path).body(Body::empty());
-        Box::pin(async move {
-            let status = transport.call(request?).await?.status();
-            if status.is_success() {
-                Ok(())
-            } else {
-                Err(format!("it answered {status}").into())
-            }
-        })
-    })
 }
 
 /// A name that was declared and nothing more.

@@ -76,14 +76,24 @@ impl Dependency {
         self.0.is_wired.store(true, Ordering::Relaxed);
     }
 
+    /// Describes the deadline of each call, which the retry keeps even if it is left out itself.
+    fn describe_deadline(&self) -> Entry {
+        let total = self.retry().config().total;
+        Entry::new("deadline", self.name(), "on").setting("total", format!("{:?}", total.unwrap_or_default()))
+    }
+
     pub(super) fn is_wired(&self) -> bool {
         self.0.is_wired.load(Ordering::Relaxed)
     }
 
     /// Says why it is of no use now, if the circuit tells so.
+    ///
+    /// A circuit whose open time is over does not: only a call makes it half-open, and none comes to a service that is
+    /// unready because of it.
     pub(super) fn complaint(&self) -> Option<String> {
-        let state = self.breaker().snapshot().state;
-        if !matches!(state, State::Open | State::ForcedOpen) {
+        let circuit = self.breaker().snapshot();
+        let is_over = circuit.next_attempt.is_some_and(|left| left.is_zero());
+        if is_over || !matches!(circuit.state, State::Open | State::ForcedOpen) {
             return None;
         }
         let runbook = self.0.runbook.as_ref();
@@ -126,8 +136,9 @@ impl Describe for Dependency {
         let mut entries = vec![self.describe()];
         if self.is_wired() {
             let is_on = |control| !waived.contains(&control);
-            let of_retry = is_on(Control::Retry) || is_on(Control::Deadline);
-            entries.extend(of_retry.then(|| guards.retry.describe_all()).into_iter().flatten());
+            entries.extend(is_on(Control::Deadline).then(|| self.describe_deadline()));
+            let retry = is_on(Control::Retry).then(|| guards.retry.describe_all());
+            entries.extend(retry.into_iter().flatten());
             entries.extend(is_on(Control::Breaker).then(|| guards.breaker.describe()));
             entries.extend(is_on(Control::AttemptTimeout).then(|| guards.attempt.describe()));
             entries.extend(is_on(Control::Bulkhead).then(|| guards.bulkhead.describe()));

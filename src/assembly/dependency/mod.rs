@@ -4,9 +4,11 @@ mod builder;
 mod finish;
 mod guard;
 mod handle;
+mod health;
 mod http;
 mod layer;
 mod outbound;
+mod policies;
 
 pub use builder::DependencyBuilder;
 pub use guard::Guard;

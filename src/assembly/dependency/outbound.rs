@@ -4,8 +4,10 @@ use std::error::Error;
 
 use tower::ServiceBuilder;
 
+use crate::base::deadline::Deadline;
 use crate::base::outcome::Outcome;
 use crate::base::refusal::Guarded;
+use crate::base::sync::{Mutex, lock};
 use crate::policy::breaker::{CircuitBreaker, CircuitBreakerService};
 use crate::policy::bulkhead::{Bulkhead, BulkheadService};
 use crate::policy::retry::{Retry, RetryService};
@@ -25,18 +27,24 @@ pub(super) struct Guards {
 }
 
 pub(super) type Plain<S, R, A, C> = RetryService<CircuitBreakerService<TimeoutService<BulkheadService<S>>, C>, R, A>;
-pub(super) type Http<S> = RetryService<HttpCircuitBreakerService<Attempt<S>, ByStatus>, HttpReplay, RetryByStatus>;
+pub(super) type Http<S, R = HttpReplay, A = RetryByStatus, C = ByStatus> =
+    RetryService<HttpCircuitBreakerService<Attempt<S>, C>, R, A>;
 type Attempt<S> = HttpTimeoutService<HttpBulkheadService<SendDeadlineService<SendCriticalityService<S>>>>;
 
 impl Guards {
-    /// Puts them round an HTTP client.
-    pub(super) fn http<S: Clone>(&self, client: S) -> Http<S> {
+    /// Puts them round an HTTP client; `replay` and `appraise` say what is tried again, `classify` what is a failure.
+    pub(super) fn http<S: Clone, R, A, C>(&self, client: S, replay: R, appraise: A, classify: C) -> Http<S, R, A, C>
+    where
+        R: Clone,
+        A: Clone,
+        C: Clone,
+    {
         ServiceBuilder::new()
             // Outermost: its total, or the caller's own deadline, bounds every attempt and every wait below. It counts
             // the calls.
-            .layer(self.retry.http_layer())
+            .layer(self.retry.layer().replay(replay).appraise(appraise))
             // Inside of the retry: sees each attempt. Outside of the attempt's timeout: what takes too long has failed.
-            .layer(self.breaker.http_layer())
+            .layer(self.breaker.http_layer().classify(classify))
             // Outside of the bulkhead: the wait for a place is a part of the attempt.
             .layer(self.attempt.http_layer())
             // Inside of all that refuses or waits: takes a place only for what is about to be sent.
@@ -48,7 +56,7 @@ impl Guards {
             .service(client)
     }
 
-    /// Puts them round any service; `replay` and `appraise` say what is tried again, `classify` what is a failure.
+    /// Puts them round any service, as `http` does.
     pub(super) fn plain<S: Clone, R, A, C>(&self, service: S, replay: R, appraise: A, classify: C) -> Plain<S, R, A, C>
     where
         R: Clone,
@@ -64,8 +72,21 @@ impl Guards {
             .service(service)
     }
 
-    /// Runs one attempt of a future of the user's own through all but the retry, in the same order.
+    /// Runs a future of the user's own once, through all but the retry, in the same order.
     pub(super) async fn once<F, Fut, T, E>(&self, operation: F) -> Result<T, Guarded<E>>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let attempt = self.attempt(operation);
+        // The retry, which keeps the total otherwise, has no part in it.
+        match self.retry.config().total {
+            Some(total) => Deadline::after(total).scope(attempt).await,
+            None => attempt.await,
+        }
+    }
+
+    async fn attempt<F, Fut, T, E>(&self, operation: F) -> Result<T, Guarded<E>>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
@@ -81,17 +102,15 @@ impl Guards {
     }
 
     /// Runs a future of the user's own through all of them, made anew for each attempt.
-    pub(super) async fn repeated<F, Fut, T, E>(&self, mut operation: F) -> Result<T, Guarded<E>>
+    pub(super) async fn repeated<F, Fut, T, E>(&self, operation: F) -> Result<T, Guarded<E>>
     where
         F: FnMut() -> Fut,
         Fut: Future<Output = Result<T, E>>,
         E: Error + 'static,
     {
-        // A future that is not polled has done nothing: it may be made for an attempt that is refused.
-        let attempt = || {
-            let made = operation();
-            self.once(|| made)
-        };
+        // Only an attempt that is let through may make its future: that may begin something by itself.
+        let operation = Mutex::new(operation);
+        let attempt = || self.attempt(|| lock(&operation)());
         let done = self.retry.call_idempotent(attempt).await;
         done.map_err(|error| match error {
             Guarded::Refused(refusal) => Guarded::Refused(refusal),
