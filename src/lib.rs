@@ -29,9 +29,12 @@
 //! [`HealthLayer`](web::HealthLayer), [`CriticalityLayer`](web::CriticalityLayer), [`ObserveLayer`](web::ObserveLayer),
 //! [`ErrorBoundaryLayer`](web::ErrorBoundaryLayer), [`ShutdownLayer`](web::ShutdownLayer),
 //! `Timeout::http_layer`, `RateLimit::http_layer`, `LoadShed::http_layer`, `AdaptiveLimit::http_layer`,
-//! `Bulkhead::http_layer`, [`BodyLimitLayer`](web::BodyLimitLayer), your service (`App` has the rate limits that
-//! [endpoints](Endpoint) declare, and no load shed, adaptive limit or bulkhead yet). The reasons are in
-//! [life of a request](docs::life_of_a_request).
+//! `Bulkhead::http_layer`, [`BodyLimitLayer`](web::BodyLimitLayer), your service.
+//!
+//! Outbound, as `AppBuilder::dependency` wires them: `Retry::http_layer` (with the deadline of the whole call),
+//! `CircuitBreaker::http_layer`, `Timeout::http_layer` (of each attempt), `Bulkhead::http_layer`,
+//! [`SendDeadlineLayer`](web::SendDeadlineLayer), [`SendCriticalityLayer`](web::SendCriticalityLayer), your client. The
+//! reasons are in [life of a request](docs::life_of_a_request).
 //!
 //! # Modules
 //!
@@ -49,15 +52,16 @@
 //! | [`chaos`] | always; injects only with `chaos`, which is in no other feature | lets answers come late, fail, hang or break off, to try the guards |
 //! | [`health`] | `health` | startup, readiness, liveness; dependency checks and heartbeats |
 //! | [`shutdown`] | `shutdown` | takes a service out of traffic without dropping what it has begun |
-//! | [`web`] | `http` | HTTP layers over one [`Body`]: probes, error boundary, drain gate, body limit, request id; HTTP faces of the policies (with `reqwest` the retry of its client) |
-//! | [`grpc`] | `grpc` | the retry of gRPC methods that are declared to be idempotent |
+//! | [`web`] | `http` | HTTP layers over one [`Body`]: probes, error boundary, drain gate, body limit, request id; HTTP faces of the policies (with `reqwest` the retry of its client, with `axum` the routes of its router as labels); gRPC callers are refused in their own words |
+//! | [`grpc`] | `grpc` | the retry of gRPC methods that are declared to be idempotent; the codes |
 //! | [`telemetry`] | `metrics` | counters and states of policies to the `metrics` facade |
-//! | [`App`], [`run`] | `app` | the assembly: server, admin plane, settings, signals, logs |
+//! | [`App`], [`run`] | `app` | the assembly: server, guarded dependencies, admin plane, settings, signals, logs |
+//! | `testing` | `test-util` with `app` | tests of a whole service: a client without sockets, a paused clock, a dependency that fails when told to |
 //! | [`budget`], [`replay`], [`attempt`] | with `retry` or `hedge` | what pays for further attempts, how a request is repeated, which attempt this is |
 //! | [`key`] | with `bulkhead`, `http` or `rate-limit` | who a request is counted for |
 //! | [`pressure`] | with `adaptive` or `load-shed` | how close something is to its limit |
 //! | [`clock`], [`criticality`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
-//! | [`docs`] | always | architecture, life of a request, settings, [which limit to use when](docs::which_limit) |
+//! | [`docs`] | always | architecture, life of a request, settings, [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit) |
 //!
 //! `full` is all that needs no outside server.
 
@@ -97,6 +101,8 @@ pub mod telemetry;
 #[cfg(feature = "http")]
 pub mod web;
 
+#[cfg(all(feature = "app", feature = "test-util"))]
+pub use assembly::testing;
 #[cfg(feature = "app")]
 pub use assembly::{
     App, AppBuilder, AppError, Bound, Control, Dependency, DependencyBuilder, DependencyLayer, Endpoint, Finding,
@@ -145,6 +151,8 @@ pub mod docs {
     pub mod life_of_a_request {}
     #[doc = include_str!("docs/settings.md")]
     pub mod settings {}
+    #[doc = include_str!("docs/tuning.md")]
+    pub mod tuning {}
     #[doc = include_str!("docs/which-limit.md")]
     pub mod which_limit {}
 }

@@ -9,6 +9,7 @@ use axum::extract::Request;
 use axum::response::IntoResponse;
 use axum::routing::{get as on_get, post as on_post};
 use http::Method;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use seaworthy::shutdown::Draining;
 use seaworthy::web::RequestId;
 use seaworthy::{App, Body, BoxError, Endpoint};
@@ -257,4 +258,40 @@ async fn a_service_that_is_no_router_is_served_too() {
     });
     let served = Served::start(app(), hello);
     assert_eq!(get(served.addr, "/").await.body, "ahoy");
+}
+
+#[tokio::test]
+async fn a_grpc_call_is_answered_in_its_own_words_by_every_layer() {
+    let served = Served::start(app(), router());
+    let stream = tokio::net::TcpStream::connect(served.addr).await.unwrap();
+    let client = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut client, connection) = client.await.unwrap();
+    tokio::spawn(connection);
+    for (method, path, body, code) in [
+        (Method::GET, "/hang", "", "4"),
+        (Method::POST, "/read", "more than the sixteen bytes of the limit", "8"),
+        (Method::GET, "/panic", "", "13"),
+    ] {
+        let request = Request::builder().method(method).uri(format!("http://test{path}"));
+        let request = request.header("content-type", "application/grpc+proto");
+        let request = request.body(Body::from(body)).unwrap();
+        let response = support::within(client.send_request(request)).await.unwrap();
+        let told = ["grpc-status", "content-type"].map(|name| response.headers()[name].to_str().unwrap());
+        assert_eq!(
+            (response.status().as_u16(), told),
+            (200, [code, "application/grpc"]),
+            "{path}"
+        );
+        assert!(response.headers().contains_key("grpc-message"), "{path}");
+        assert!(response.headers().contains_key("x-request-id"), "{path}");
+        assert!(!response.headers().contains_key("content-length"), "{path}");
+        // The head ends the stream: nothing follows, trailers neither.
+        assert!(http_body::Body::is_end_stream(response.body()), "{path}");
+    }
+    let text = get(served.admin, "/metrics").await.body;
+    for reason in ["elapsed", "body_too_large", "panic"] {
+        let labels = [r#"code="200""#, &format!(r#"error_type="{reason}""#)];
+        let count = metric(&text, "http_server_request_duration_seconds_count", &labels);
+        assert_eq!(count, Some(1.0), "{reason}: {text}");
+    }
 }

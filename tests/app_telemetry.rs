@@ -150,3 +150,38 @@ async fn a_service_without_bodies_to_read_answers_head_and_is_not_cancelled_by_i
     );
     assert_eq!(series(&served, COUNT, &[r#"error_type="cancelled""#]).await, None);
 }
+
+#[cfg(feature = "axum")]
+#[tokio::test]
+async fn what_no_endpoint_declares_is_labelled_with_the_template_of_axums_router() {
+    let router = router().layer(seaworthy::web::MatchedPathLayer::new());
+    let router = Router::new().nest("/shop", router.clone()).merge(router);
+    let served = Served::start(app(), router);
+    for n in 0..20 {
+        send(served.addr, "GET", &format!("/things/{n}"), &[], "").await;
+        send(served.addr, "PUT", &format!("/things/{n}"), &[], "").await;
+        send(served.addr, "GET", &format!("/shop/things/{n}"), &[], "").await;
+        send(served.addr, "GET", &format!("/shop/{n}"), &[], "").await;
+    }
+    let text = get(served.admin, "/metrics").await.body;
+    for labels in [
+        [r#"method="GET""#, r#"route="/things/{id}""#],
+        [r#"method="PUT""#, r#"route="/things/{id}""#],
+        [r#"method="GET""#, r#"route="/shop/things/{id}""#],
+        [r#"method="GET""#, r#"route="undeclared""#],
+    ] {
+        assert_eq!(metric(&text, COUNT, &labels), Some(20.0), "{labels:?}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_of_a_grpc_call_is_counted_as_one_under_its_200() {
+    let served = Served::start(app(), router());
+    let kind = ["content-type: application/grpc"];
+    let answer = send(served.addr, "GET", "/panic", &kind, "").await;
+    assert_eq!((answer.status, answer.header("grpc-status")), (200, Some("13")));
+    assert_eq!(
+        series(&served, COUNT, &[r#"code="200""#, r#"error_type="panic""#]).await,
+        Some(1.0)
+    );
+}

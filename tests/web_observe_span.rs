@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::BodyExt;
@@ -17,7 +18,7 @@ use seaworthy::request::{RequestEnded, RequestSink};
 use seaworthy::web::{ObserveLayer, RequestIdLayer, RouteTemplate};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id};
+use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
@@ -39,6 +40,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Li
         let mut fields = Fields(attributes.metadata().name().to_owned());
         attributes.record(&mut fields);
         cx.span(id).unwrap().extensions_mut().insert(fields);
+    }
+
+    fn on_record(&self, id: &Id, record: &Record<'_>, cx: tracing_subscriber::layer::Context<'_, S>) {
+        record.record(cx.span(id).unwrap().extensions_mut().get_mut::<Fields>().unwrap());
     }
 
     fn on_event(&self, event: &Event<'_>, cx: tracing_subscriber::layer::Context<'_, S>) {
@@ -154,4 +159,40 @@ async fn a_body_is_in_the_innermost_span() {
         line.contains("in request request_id=") && line.ends_with("in request method=\"GET\" route=\"/items/{id}\""),
         "{line}"
     );
+}
+
+#[tokio::test]
+async fn the_span_of_an_undeclared_endpoint_gets_its_route_with_the_head_or_the_end() {
+    let lines = Lines::default();
+    let _subscriber = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
+    let talks = service_fn(|request: Request<Body>| async move {
+        tracing::info!("future");
+        let mut response = Response::new(Talks(0));
+        match request.uri().path() {
+            "/matched" => drop(response.extensions_mut().insert(RouteTemplate("/{known}".into()))),
+            "/hangs" => std::future::pending().await,
+            "/fails" => return Err("inside"),
+            _ => {}
+        }
+        Ok(response)
+    });
+    for (path, route) in [
+        ("/matched", "/{known}"),
+        ("/nowhere", "undeclared"),
+        ("/hangs", "undeclared"),
+        ("/fails", "undeclared"),
+    ] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let answered = layer().layer(talks).oneshot(request).now_or_never();
+        if let Some(Ok(response)) = answered {
+            response.into_body().collect().await.unwrap();
+        }
+        let lines = std::mem::take(&mut *lines.0.lock().unwrap());
+        let (last, before) = lines.split_last().unwrap();
+        assert_eq!(before[0], " message=future in request method=\"GET\"", "{path}");
+        assert!(last.contains("message=ended"), "{path}: {last}");
+        let all = &lines[1..];
+        let told = format!("in request method=\"GET\" route=\"{route}\"");
+        assert!(all.iter().all(|line| line.ends_with(&told)), "{path}: {all:?}");
+    }
 }

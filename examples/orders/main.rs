@@ -49,7 +49,7 @@ fn main() -> ExitCode {
                 Method::POST,
                 "/drills/swallow",
                 Endpoint::default()
-                    .deadline(Duration::from_secs(60))
+                    .deadline(Duration::from_secs(20))
                     .body_limit(1 << 40),
             )
             .endpoint(Method::GET, "/drills/websocket", Endpoint::default().stream())

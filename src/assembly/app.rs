@@ -6,16 +6,17 @@ use std::sync::Arc;
 use http::Uri;
 
 use super::builder::{AppBuilder, Startup};
-use super::endpoint::EndpointTable;
 use super::error::AppError;
 use super::finding::Finding;
+use super::inbound::Inbound;
 use super::pulse::Pulse;
 use super::settings::Settings;
+use super::sizing::SizingEntry;
+use super::table::EndpointTable;
 use super::{run, serve};
 use crate::base::events::EventSink;
 use crate::base::inventory::Inventory;
 use crate::health::{Health, Heartbeat, Watchdog};
-use crate::policy::timeout::Timeout;
 use crate::server::{Counters, listen};
 use crate::shutdown::{Drained, Shutdown, Tracker};
 use crate::telemetry::{Telemetry, install_logs, names};
@@ -30,12 +31,13 @@ pub struct App {
     pub(super) health: Health,
     pub(super) shutdown: Shutdown,
     pub(super) endpoints: EndpointTable,
-    pub(super) inbound: Timeout,
+    pub(super) inbound: Inbound,
     pub(super) urls: BTreeMap<String, Uri>,
     pub(super) findings: Vec<Finding>,
     pub(super) inventory: Inventory,
     pub(super) telemetry: Telemetry,
     pub(super) connections: Arc<Counters>,
+    pub(super) sizing: SizingEntry,
     /// Taken by whoever serves.
     pub(super) pulse: Option<(Pulse, Heartbeat)>,
     pub(super) startup: Vec<Startup>,

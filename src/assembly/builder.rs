@@ -8,15 +8,20 @@ use std::sync::Arc;
 use http::Method;
 
 use super::app::App;
+use super::control::{Control, Waivers};
 use super::dependency::{Declared, DependencyBuilder, Finish};
-use super::endpoint::{Endpoint, EndpointTable, House};
+use super::endpoint::Endpoint;
 use super::error::AppError;
+use super::inbound::{self, Inbound};
+use super::lint;
 use super::pulse::{self, Pulse};
+use super::quotas::House;
 use super::settings::Settings;
+use super::sizing::{Sizing, SizingEntry};
+use super::table::EndpointTable;
 use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
 use crate::base::inventory::{Describe, Entry, Inventory};
 use crate::health::{Check, Health, StartupTask};
-use crate::policy::timeout::Timeout;
 use crate::server::{Counters, ServerEntry};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{LogEntry, Telemetry};
@@ -33,11 +38,12 @@ pub struct AppBuilder {
     defaults: Vec<(String, String)>,
     endpoints: Vec<(Method, String, Endpoint)>,
     pub(super) dependencies: Vec<Declared>,
+    waivers: Waivers,
     startup: Vec<Startup>,
     health: Health,
     pub(super) telemetry: Telemetry,
     signals: bool,
-    wrong: Vec<InvalidSetting>,
+    pub(super) wrong: Vec<InvalidSetting>,
 }
 
 impl AppBuilder {
@@ -50,6 +56,7 @@ impl AppBuilder {
             defaults: Vec::new(),
             endpoints: Vec::new(),
             dependencies: Vec::new(),
+            waivers: Waivers::default(),
             startup: Vec::new(),
             health: Health::builder().events(telemetry.clone()).build(),
             telemetry,
@@ -81,6 +88,25 @@ impl AppBuilder {
     /// Requests to undeclared paths are served too, with the defaults and under one label.
     pub fn endpoint(mut self, method: Method, template: impl Into<String>, endpoint: Endpoint) -> Self {
         self.endpoints.push((method, template.into(), endpoint));
+        self
+    }
+
+    /// Leaves a guard of the whole service out for good, for a reason that stands in every report.
+    ///
+    /// There are [`RateLimit`](Control::RateLimit), [`ClientRateLimit`](Control::ClientRateLimit) (both of endpoints that
+    /// do not say their own), [`LoadShed`](Control::LoadShed), [`AdaptiveLimit`](Control::AdaptiveLimit) and
+    /// [`Bulkhead`](Control::Bulkhead).
+    pub fn without(mut self, control: Control, reason: impl Into<String>) -> Self {
+        self.waivers.add(control, reason, None);
+        self
+    }
+
+    /// Leaves a guard out until the beginning of a day, such as `2027-01-31` (UTC).
+    ///
+    /// Whoever starts later has the guard again. What has been started before goes on without it, and the waiver shows
+    /// as ended.
+    pub fn without_until(mut self, control: Control, reason: impl Into<String>, day: impl Into<String>) -> Self {
+        self.waivers.add(control, reason, Some(day.into()));
         self
     }
 
@@ -145,34 +171,31 @@ impl AppBuilder {
     ///
     /// # Errors
     ///
-    /// All mistakes at once: settings from file and environment, endpoints, checks, durations that do not fit.
+    /// All mistakes at once: settings from file and environment, endpoints, checks, durations that do not fit, and
+    /// numbers that cannot work together. What works badly is one of [`App::findings`].
     pub fn build(mut self) -> Result<App, AppError> {
         let env = std::env::vars_os().collect();
-        let (settings, wrong) = Settings::read(&self.defaults, self.settings_file.as_deref(), env);
+        let sizing = Sizing::detect();
+        let (settings, wrong) = Settings::read(&self.defaults, self.settings_file.as_deref(), env, &sizing);
         self.wrong.extend(wrong);
         let inventory = Inventory::default();
         inventory.add(About {
             name: self.name.to_string(),
             owner: self.owner.take().unwrap_or_default(),
         });
-        let house = House {
-            clients: settings.clients,
-            telemetry: &self.telemetry,
-            inventory: &inventory,
-        };
-        let endpoints = EndpointTable::new(std::mem::take(&mut self.endpoints), &house);
+        self.waivers.check("app", &inbound::CONTROLS, &mut self.wrong);
+        self.waivers.entries("app").for_each(|waiver| inventory.add(waiver));
+        let waived = self.waivers.now();
+        let numbers = self.inbound_numbers(&settings, &waived);
+        let mut house = House::new(&settings, &waived, &self.telemetry, &inventory);
+        let endpoints = EndpointTable::new(std::mem::take(&mut self.endpoints), &mut house);
         let endpoints = endpoints.map_err(|wrong| self.wrong.extend(wrong)).unwrap_or_default();
+        let inbound = Inbound::new(&settings, &waived, &self.telemetry, &inventory, &mut self.wrong);
         let shutdown = Shutdown::builder()
             .config(settings.shutdown.clone())
             .events(self.telemetry.clone())
             .build();
         let shutdown = self.note(shutdown);
-        let inbound = Timeout::builder("inbound")
-            .limit(settings.deadline)
-            .body_total(settings.deadline)
-            .body_idle(settings.body_idle)
-            .build();
-        let inbound = self.note(inbound);
         let heartbeat = self.health.watchdog().register(pulse::NAME, pulse::MAX_SILENCE);
         let heartbeat = self.note(heartbeat);
         let mut finish = Finish {
@@ -180,7 +203,8 @@ impl AppBuilder {
             inventory: &inventory,
             health: &self.health,
             wrong: std::mem::take(&mut self.wrong),
-            findings: Vec::new(),
+            findings: numbers.findings(),
+            patience: numbers.patience(),
             urls: BTreeMap::new(),
         };
         finish.all(std::mem::take(&mut self.dependencies));
@@ -193,11 +217,12 @@ impl AppBuilder {
             return Err(InvalidSettings::of(self.wrong).into());
         };
 
-        inventory.add(inbound.clone());
         inventory.add(shutdown.clone());
         inventory.add(LogEntry);
         let pulse = Pulse::default();
         inventory.add(pulse.clone());
+        let sizing = SizingEntry::new(sizing, settings.places);
+        inventory.add(sizing.clone());
         let connections = Arc::<Counters>::default();
         inventory.add(ServerEntry {
             name: "server",
@@ -218,10 +243,25 @@ impl AppBuilder {
             inventory,
             telemetry: self.telemetry,
             connections,
+            sizing,
             pulse: Some((pulse, heartbeat)),
             startup: self.startup,
             signals: self.signals,
         })
+    }
+
+    fn inbound_numbers(&self, settings: &Settings, waived: &[Control]) -> lint::Inbound {
+        let places = (!waived.contains(&Control::Bulkhead)).then_some(settings.places);
+        let endpoints = self.endpoints.iter();
+        lint::Inbound {
+            deadline: settings.deadline,
+            drain: settings.shutdown.drain,
+            connections: settings.server.max_connections,
+            places: places.map(|places| places.critical.max(places.other)),
+            endpoints: endpoints
+                .map(|(method, template, endpoint)| endpoint.promise(method, template, places))
+                .collect(),
+        }
     }
 
     /// Returns what was built; if nothing was, notes why, and takes the default, so that everything wrong is found.

@@ -26,11 +26,18 @@ mod descriptors;
 mod endpoint;
 mod error;
 mod finding;
+mod inbound;
+mod lint;
 mod pulse;
+mod quotas;
 mod run;
 mod serve;
 mod settings;
+mod sizing;
 mod stack;
+mod table;
+#[cfg(feature = "test-util")]
+pub mod testing;
 
 pub use app::{App, Bound};
 pub use builder::AppBuilder;

@@ -1,11 +1,14 @@
+use std::env;
 use std::future::Future;
+use std::io;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 use super::descriptors;
 use super::error::AppError;
+use super::sizing::Sizing;
 use crate::base::error::{BoxError, InvalidSettings};
 use crate::shutdown::Drained;
 use crate::telemetry::flush_logs;
@@ -39,9 +42,10 @@ pub(super) fn owns_process() -> bool {
 /// | 78 | settings were refused |
 /// | 130, 143 | a second `SIGINT` or `SIGTERM` ended it |
 ///
-/// Work that blocks a thread for ever does not hold the exit. The limit of open files is raised to what the system
-/// allows. From then on the [`App`](super::App) may end the process,
-/// at a second signal or when the runtime hangs.
+/// The runtime has as many workers as the container has whole CPUs, but two at least; `TOKIO_WORKER_THREADS` in the
+/// environment wins over that. Work that blocks a thread for ever does not hold the exit. The limit of open files is
+/// raised to what the system allows. From then on the [`App`](super::App) may end the process, at a second signal or
+/// when the runtime hangs.
 pub fn run<F, E>(service: F) -> ExitCode
 where
     F: Future<Output = Result<Drained, E>>,
@@ -51,7 +55,7 @@ where
     // Also when the service panics.
     let _last_lines = LastLines;
     descriptors::raise_limit();
-    let result = match Builder::new_multi_thread().enable_all().build() {
+    let result = match runtime() {
         Ok(runtime) => {
             let result = runtime.block_on(service).map_err(Into::into);
             runtime.shutdown_background();
@@ -67,4 +71,14 @@ where
             if refused { REFUSED } else { 1 }
         }
     })
+}
+
+fn runtime() -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    builder.enable_all().thread_name("seaworthy-run");
+    // tokio's own variable, which it reads unless it is told a number.
+    if env::var_os("TOKIO_WORKER_THREADS").is_none() {
+        builder.worker_threads(Sizing::detect().worker_threads);
+    }
+    builder.build()
 }

@@ -32,15 +32,8 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
     // Before anything is accepted: from now on a signal begins a drain.
     let signals = app.signals.then(|| plane.signals()).transpose()?;
     let runtime = Handle::current();
-    let health = app.health.clone();
-    app.shutdown.on_begin(move || health.drain());
-    app.health.start(&runtime);
+    let abandon = Abandon::begin(&app, &runtime);
     let (over, drained) = oneshot::channel();
-    let abandon = Abandon {
-        shutdown: app.shutdown.clone(),
-        health: app.health.clone(),
-        token: CancellationToken::new(),
-    };
     let duty = Duty {
         shutdown: app.shutdown.clone(),
         signals,
@@ -52,9 +45,7 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
     let duty = async move || abandoned.run_until_cancelled(duty.fulfil()).await.unwrap_or_default();
     plane.spawn(routes(&app, admin_addr), duty)?;
 
-    for (task, work) in mem::take(&mut app.startup) {
-        app.tracker().spawn(start_up(task, work));
-    }
+    begin_startup(&mut app);
     let stack = stack::inbound(&app, service);
     let listener = TcpListener::from_std(listener)?;
     let config = app.settings.server.clone();
@@ -85,7 +76,8 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
     Ok(drained)
 }
 
-fn routes(app: &App, address: SocketAddr) -> AdminRoutes {
+/// Makes the admin plane's pages, as they are on this address of it.
+pub(super) fn routes(app: &App, address: SocketAddr) -> AdminRoutes {
     let exposes_all = app.settings.admin_exposes_all || address.ip().is_loopback();
     AdminRoutes::new(
         app.health.clone(),
@@ -93,6 +85,13 @@ fn routes(app: &App, address: SocketAddr) -> AdminRoutes {
         app.telemetry.clone(),
         exposes_all,
     )
+}
+
+/// Begins the startup tasks.
+pub(super) fn begin_startup(app: &mut App) {
+    for (task, work) in mem::take(&mut app.startup) {
+        app.tracker().spawn(start_up(task, work));
+    }
 }
 
 async fn start_up(task: StartupTask, work: impl Future<Output = Result<(), BoxError>>) {
@@ -140,10 +139,26 @@ impl Duty {
 }
 
 /// Ends everything when the service's future ends or is dropped.
-struct Abandon {
+pub(super) struct Abandon {
     shutdown: Shutdown,
     health: Health,
-    token: CancellationToken,
+    /// Ends whatever leads through the shutdown.
+    pub(super) token: CancellationToken,
+}
+
+impl Abandon {
+    /// Starts the health, which is unready from the beginning of a shutdown on.
+    pub(super) fn begin(app: &App, runtime: &Handle) -> Self {
+        app.sizing.runs_on(runtime);
+        let health = app.health.clone();
+        app.shutdown.on_begin(move || health.drain());
+        app.health.start(runtime);
+        Self {
+            shutdown: app.shutdown.clone(),
+            health: app.health.clone(),
+            token: CancellationToken::new(),
+        }
+    }
 }
 
 impl Drop for Abandon {

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use self::reader::{Range, Reader, Span};
 use self::sources::{Env, collect};
+use super::sizing::{BODY_LIMIT, Sizing};
 use crate::base::error::InvalidSetting;
 use crate::client::BaseUrl;
+use crate::policy::rate_limit::Quota;
 use crate::server::ServerConfig;
 use crate::shutdown::ShutdownConfig;
 use crate::telemetry::{LogFormat, is_filter};
@@ -25,9 +27,12 @@ pub(super) struct Settings {
     pub(super) deadline: Duration,
     pub(super) body_idle: Duration,
     pub(super) body_limit: u64,
+    pub(super) places: Places,
     pub(super) trust_request_id: bool,
     pub(super) trust_criticality: bool,
     pub(super) clients: Clients,
+    /// What an endpoint has that does not say it itself.
+    pub(super) endpoints: Quota,
     pub(super) admin_listen: SocketAddr,
     pub(super) admin_exposes_all: bool,
     pub(super) shutdown: ShutdownConfig,
@@ -63,6 +68,8 @@ impl DependencySettings {
 pub(super) struct Clients {
     pub(super) ip: ClientIp,
     pub(super) capacity: usize,
+    /// What each has for all endpoints that do not say it themselves.
+    pub(super) quota: Quota,
     pub(super) headers: RateLimitHeaders,
 }
 
@@ -77,6 +84,7 @@ impl Clients {
         Self {
             ip: ip.ipv6_prefix(reader.within("clients.ipv6_prefix", 64, Range(1, 128))),
             capacity: reader.within("clients.capacity", 100_000, Range(1, 10_000_000)),
+            quota: quota(reader, "clients", 100),
             headers: match reader.one_of("clients.rate_limit_headers", words) {
                 "draft-7" => RateLimitHeaders::Draft7,
                 "draft-6" => RateLimitHeaders::Draft6,
@@ -87,17 +95,50 @@ impl Clients {
     }
 }
 
+/// Reads a quota; its burst is that of two seconds unless it is said.
+fn quota(reader: &mut Reader, of: &str, per_second: u32) -> Quota {
+    let per_second = reader.within(&format!("{of}.per_second"), per_second, Range(1, 1_000_000));
+    let burst = reader.within(&format!("{of}.burst"), 2 * per_second, Range(1, 2_000_000));
+    Quota::per_second(per_second).burst(burst)
+}
+
+/// How many requests may be under way at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places {
+    /// Of the critical ones.
+    pub(super) critical: u32,
+    /// Of all others.
+    pub(super) other: u32,
+}
+
+impl Places {
+    fn read_from(reader: &mut Reader, sizing: &Sizing) -> Self {
+        const PLACES: Range<u32> = Range(1, 1_000_000);
+        Self {
+            critical: reader.within("server.critical_places", sizing.places, PLACES),
+            other: reader.within("server.other_places", sizing.places, PLACES),
+        }
+    }
+}
+
 impl Settings {
     /// Reads the program's defaults, then the file, then the environment, later ones winning; lists what is wrong.
-    pub(super) fn read(defaults: &[(String, String)], file: Option<&Path>, env: Env) -> (Self, Vec<InvalidSetting>) {
+    ///
+    /// What nobody sets, and goes by the size of the container, is as in `sizing`.
+    pub(super) fn read(
+        defaults: &[(String, String)],
+        file: Option<&Path>,
+        env: Env,
+        sizing: &Sizing,
+    ) -> (Self, Vec<InvalidSetting>) {
         let mut wrong = Vec::new();
         let values = collect(defaults, file, env, &mut wrong);
         let mut reader = Reader::new(values, wrong);
-        let settings = Self::read_from(&mut reader);
+        let settings = Self::read_from(&mut reader, sizing);
         (settings, reader.finish())
     }
 
-    fn read_from(reader: &mut Reader) -> Self {
+    fn read_from(reader: &mut Reader, sizing: &Sizing) -> Self {
         const DAY: Duration = Duration::from_secs(24 * 60 * 60);
         const LIMIT: Range<Span> = Range(Span(Duration::from_millis(1)), Span(DAY));
         const WAIT: Range<Span> = Range(Span(Duration::ZERO), Span(DAY));
@@ -111,10 +152,10 @@ impl Settings {
             |_| true,
         );
         let connections = Range(1, 1_000_000);
-        server.max_connections = reader.within("server.max_connections", server.max_connections, connections);
+        server.max_connections = reader.within("server.max_connections", sizing.max_connections, connections);
         server.max_connections_per_address = reader.within(
             "server.max_connections_per_address",
-            server.max_connections_per_address.min(server.max_connections),
+            sizing.max_connections_per_address.min(server.max_connections),
             Range(1, server.max_connections),
         );
         for (key, limit) in [
@@ -135,10 +176,12 @@ impl Settings {
         let body_idle = reader
             .within("server.body_idle_timeout", Span(Duration::from_secs(30)), LIMIT)
             .0;
-        let body_limit = reader.within("server.body_limit", 2 << 20, Range(0, 1 << 40));
+        let body_limit = reader.within("server.body_limit", BODY_LIMIT, Range(0, 1 << 40));
+        let places = Places::read_from(reader, sizing);
         let trust_request_id = reader.take("server.trust_request_id", false, "`true` or `false`", |_| true);
         let trust_criticality = reader.take("server.trust_criticality", false, "`true` or `false`", |_| true);
         let clients = Clients::read_from(reader);
+        let endpoints = quota(reader, "endpoints", 10_000);
         let admin_listen = reader.take(
             "admin.listen",
             SocketAddr::from(([127, 0, 0, 1], 9090)),
@@ -165,9 +208,11 @@ impl Settings {
             deadline,
             body_idle,
             body_limit,
+            places,
             trust_request_id,
             trust_criticality,
             clients,
+            endpoints,
             admin_listen,
             admin_exposes_all: expose == "all",
             shutdown,

@@ -5,6 +5,8 @@ pub(crate) mod allowance;
 pub mod attempt;
 #[cfg(any(feature = "hedge", feature = "retry"))]
 pub mod budget;
+#[cfg(any(feature = "app", feature = "load-shed"))]
+pub(crate) mod cgroup;
 pub mod clock;
 mod counter;
 pub mod criticality;

@@ -19,7 +19,7 @@ pub struct RequestEnded<'a> {
     pub status: Option<u16>,
     /// What the end says about the service.
     pub outcome: Outcome,
-    /// Why it did not succeed: a reason, `panic`, `body`, `cancelled`, or the status; `None` on success.
+    /// Why it did not succeed: a reason, `panic`, `body`, `cancelled`, the status, or the name of gRPC's; `None` on success.
     pub error: Option<&'a str>,
     /// The refusal that became the response.
     pub refusal: Option<&'a Refusal>,

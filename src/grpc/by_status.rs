@@ -1,9 +1,9 @@
 use http::Response;
 
-use super::code::Code;
 use crate::base::error::BoxError;
 use crate::base::outcome::{Classify, Outcome, of_error};
 use crate::base::refusal::Refusal;
+use crate::web::grpc_code::Code;
 
 /// Takes the codes that blame the server, and every error, for a failure, all else for a success.
 ///

@@ -3,14 +3,13 @@
 //! The layers stand below a gRPC client's codec, where its calls are HTTP requests, as with any tower transport.
 
 mod by_status;
-mod code;
 #[cfg(feature = "retry")]
 mod methods;
 #[cfg(feature = "retry")]
 mod retry;
 
+pub use crate::web::grpc_code::Code;
 pub use by_status::ByGrpcStatus;
-pub use code::Code;
 #[cfg(feature = "retry")]
 pub use methods::IdempotentMethods;
 #[cfg(feature = "retry")]

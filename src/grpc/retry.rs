@@ -3,7 +3,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, Request, Response};
 
-use super::code::Code;
 use super::methods::IdempotentMethods;
 use crate::base::attempt::Attempt;
 use crate::base::deadline::Deadline;
@@ -11,12 +10,11 @@ use crate::base::error::BoxError;
 use crate::base::replay::Replay;
 use crate::policy::retry::{Appraisal, Appraise, Retry, RetryLayer};
 use crate::web::Body;
+use crate::web::grpc_code::{Code, GRPC_RETRY_PUSHBACK_MS};
 use crate::web::retry::{HttpKept, HttpReplay, of_end, retry_after};
 
 /// The header with the number of attempts before this one: decimal, from 1 on; the first attempt has none (gRFC A6).
 pub const GRPC_PREVIOUS_RPC_ATTEMPTS: HeaderName = crate::web::retry::PREVIOUS_RPC_ATTEMPTS;
-
-const GRPC_RETRY_PUSHBACK_MS: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 impl Retry {
     /// Makes the layer for a gRPC client's transport; `methods` may be sent again, all others are sent once.

@@ -2,6 +2,10 @@ use std::time::Duration;
 
 use super::tls::Tls;
 
+/// The most bytes of a response that wait here for a peer who does not take them, beside one piece. hyper's own 400 KiB,
+/// for each of 200 streams of each connection, would be no limit.
+pub(super) const BUFFER: usize = 64 << 10;
+
 /// Limits of the connections that a server accepts.
 #[derive(Clone, Debug)]
 pub(crate) struct ServerConfig {
@@ -51,5 +55,13 @@ impl Default for ServerConfig {
             max_age: Duration::from_secs(60 * 60),
             tls: None,
         }
+    }
+}
+
+impl ServerConfig {
+    /// Returns how many bytes a connection holds at most for its peer while one request is under way: a head, what waits
+    /// of a response, and bodies over HTTP/2 that nobody reads yet.
+    pub(crate) fn bytes_per_connection(&self) -> u64 {
+        u64::from(self.header_limit) + BUFFER as u64 + 2 * u64::from(self.http2_window)
     }
 }

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use super::activity::{Activity, InFlight, Noted};
 use super::admission::Place;
-use super::config::ServerConfig;
+use super::config::{BUFFER, ServerConfig};
 use super::counters::Counters;
 use super::engine::{Cause, Facts, Verdict, decide};
 use super::io::Guarded;
@@ -24,10 +24,6 @@ use crate::base::clock::{Clock, sleep_until};
 use crate::base::ready::Call;
 use crate::shutdown::Shutdown;
 use crate::web::{Body, HttpService, PeerAddr, Scheme};
-
-/// The most bytes of a response that wait here for a peer who does not take them, beside one piece. hyper's own 400 KiB,
-/// for each of 200 streams of each connection, would be no limit.
-const BUFFER: usize = 64 << 10;
 
 /// What every connection of a server is served with.
 #[derive(Clone)]

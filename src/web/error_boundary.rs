@@ -8,23 +8,28 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::body::Body;
-use super::problem::{problem, refused};
-use super::request_id::RequestId;
+use super::caller::Caller;
 use crate::base::error::BoxError;
 use crate::base::ready::Call;
 use crate::base::refusal::Refusal;
 
-/// Makes every refusal, error and panic one `application/problem+json` response.
+/// Makes every refusal, error and panic one `application/problem+json` response, or a gRPC status.
 ///
 /// A refusal gets its own status ([`status_of`](super::status_of)) and stays in the response's extensions. Any other
 /// error, and a panic, is a 500 without a word about the inside; what it was goes to the log. The service that comes
 /// out cannot fail, so it fits an axum `Router`. A panic while a body is polled ends that response alone.
+///
+/// A request whose `content-type` is `application/grpc` (also with `+proto` or parameters; not `application/grpc-web`) is
+/// answered as its protocol wants: 200, and a head that ends the call with `grpc-status`, `grpc-message` and
+/// `x-request-id`. The status is 4 for what took too long, 8 for a rate limit and for a body that is too large, 14 for
+/// every other refusal, 13 for errors and panics. `grpc-retry-pushback-ms` says when to come back, if that is known: whole
+/// milliseconds, rounded up, at most 2³¹ − 1.
 ///
 /// # Examples
 ///
@@ -81,10 +86,10 @@ where
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let id = request.extensions().get::<RequestId>().cloned();
+        let caller = Caller::of(&request);
         // A panic before there is a future is kept until somebody can be answered.
         let call = catch_unwind(AssertUnwindSafe(|| Call::new(&mut self.inner, request))).ok();
-        ErrorBoundaryFuture { call, id }
+        ErrorBoundaryFuture { call, caller }
     }
 }
 
@@ -96,7 +101,7 @@ pin_project! {
     {
         #[pin]
         call: Option<Call<S, Req>>,
-        id: Option<RequestId>,
+        caller: Caller,
     }
 }
 
@@ -109,16 +114,16 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        let id = this.id.as_ref();
+        let caller = &*this.caller;
         let Some(call) = this.call.as_mut().as_pin_mut() else {
-            return Poll::Ready(Ok(panicked(id)));
+            return Poll::Ready(Ok(panicked(caller)));
         };
         // What shows an error and what measures a body is the user's code, too.
-        let polled = catch_unwind(AssertUnwindSafe(|| call.poll(cx).map(|result| answer(result, id))));
+        let polled = catch_unwind(AssertUnwindSafe(|| call.poll(cx).map(|result| answer(result, caller))));
         polled.map(|polled| polled.map(Ok)).unwrap_or_else(|_| {
             // What panicked must not be polled again, and what it holds is given back now.
             this.call.set(None);
-            Poll::Ready(Ok(panicked(id)))
+            Poll::Ready(Ok(panicked(caller)))
         })
     }
 }
@@ -129,7 +134,7 @@ pub(crate) struct Panicked;
 
 const INNER: &str = "the service failed; the request id names the log's lines about it";
 
-fn answer<B, E>(result: Result<Response<B>, E>, id: Option<&RequestId>) -> Response<Body>
+fn answer<B, E>(result: Result<Response<B>, E>, caller: &Caller) -> Response<Body>
 where
     B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     E: Into<BoxError>,
@@ -140,21 +145,21 @@ where
             response.body_mut().catch_panics();
             response
         }
-        Err(error) => failed(&error.into(), id),
+        Err(error) => failed(&error.into(), caller),
     }
 }
 
-fn failed(error: &BoxError, id: Option<&RequestId>) -> Response<Body> {
+fn failed(error: &BoxError, caller: &Caller) -> Response<Body> {
     if let Some(refusal) = Refusal::find(error.as_ref()) {
-        return refused(refusal.clone(), id);
+        return caller.refused(refusal.clone());
     }
-    tracing::error!(error = %Chain(error), request_id = id.map(RequestId::as_str), "request failed");
-    problem(StatusCode::INTERNAL_SERVER_ERROR, INNER, id)
+    tracing::error!(error = %Chain(error), request_id = caller.id(), "request failed");
+    caller.failed(INNER)
 }
 
-fn panicked(id: Option<&RequestId>) -> Response<Body> {
-    tracing::error!(request_id = id.map(RequestId::as_str), "request panicked");
-    let mut response = problem(StatusCode::INTERNAL_SERVER_ERROR, INNER, id);
+fn panicked(caller: &Caller) -> Response<Body> {
+    tracing::error!(request_id = caller.id(), "request panicked");
+    let mut response = caller.failed(INNER);
     response.extensions_mut().insert(Panicked);
     response
 }

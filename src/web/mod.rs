@@ -9,6 +9,7 @@ mod breaker;
 #[cfg(feature = "bulkhead")]
 mod bulkhead;
 mod by_status;
+mod caller;
 mod chaos;
 mod client_ip;
 mod criticality;
@@ -17,6 +18,12 @@ mod error_boundary;
 #[cfg(feature = "fallback")]
 mod fallback;
 mod fault;
+mod grpc_answer;
+#[cfg_attr(
+    not(feature = "grpc"),
+    allow(unreachable_pub, reason = "public by way of that feature's module")
+)]
+pub(crate) mod grpc_code;
 mod header_key;
 mod health_json;
 mod health_layer;
@@ -25,6 +32,8 @@ mod hedge;
 mod limits;
 #[cfg(feature = "load-shed")]
 mod load_shed;
+#[cfg(feature = "axum")]
+mod matched_path;
 mod observe;
 mod peer;
 mod probe_query;
@@ -73,6 +82,8 @@ pub use health_layer::{HealthFuture, HealthLayer, HealthService};
 pub use limits::RequestLimits;
 #[cfg(feature = "load-shed")]
 pub use load_shed::OfTheRequest;
+#[cfg(feature = "axum")]
+pub use matched_path::{MatchedPathFuture, MatchedPathLayer, MatchedPathService};
 pub use observe::{ObserveFuture, ObserveLayer, ObserveService, RouteTemplate};
 pub use peer::PeerAddr;
 pub(crate) use peer::Scheme;

@@ -1,4 +1,4 @@
-//! Turns what went wrong into a response; the one place where a refusal gets its status.
+//! Turns what went wrong into a response; the one place where a refusal gets its HTTP status.
 
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
@@ -28,7 +28,7 @@ pub fn status_of(refusal: &Refusal) -> StatusCode {
     }
 }
 
-/// Makes the response to a refusal; the refusal stays in the response's extensions, for telemetry.
+/// Makes the problem that tells of a refusal; the refusal stays in the response's extensions, for telemetry.
 ///
 /// `Retry-After` is rounded up to whole seconds and never 0. The problem's type is `about:blank`, but for two that
 /// [draft-ietf-httpapi-ratelimit-headers-11](https://datatracker.ietf.org/doc/draft-ietf-httpapi-ratelimit-headers/11/)

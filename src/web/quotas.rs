@@ -26,48 +26,68 @@ pub(crate) struct Quotas(Arc<Limits>);
 
 struct Limits {
     client: ClientIp,
-    each: Option<(Teller, KeyedRateLimit<ClientKey>)>,
-    all: Option<(Teller, RateLimit)>,
+    each: Option<Told<KeyedRateLimit<ClientKey>>>,
+    all: Option<Told<RateLimit>>,
+}
+
+struct Told<L> {
+    limit: L,
+    teller: Teller,
+    /// Whether also a response tells what is left, and not a refusal alone.
+    always: bool,
+}
+
+impl<L> Told<L> {
+    fn write<B>(&self, spent: Option<Spent>, response: &mut Response<B>) {
+        if let Some(spent) = spent.filter(|_| self.always) {
+            self.teller.write(response.headers_mut(), || allowance(spent));
+        }
+    }
 }
 
 impl Quotas {
+    /// Each limit comes with whether it is told with every response, and not with a refusal alone.
     pub(crate) fn new(
         client: ClientIp,
         headers: RateLimitHeaders,
-        each: Option<KeyedRateLimit<ClientKey>>,
-        all: Option<RateLimit>,
+        each: Option<(KeyedRateLimit<ClientKey>, bool)>,
+        all: Option<(RateLimit, bool)>,
     ) -> Self {
-        let teller = |name: &str| Teller::new(headers, name);
-        let each = each.map(|limit| (teller(limit.name()), limit));
-        let all = all.map(|limit| (teller(limit.name()), limit));
+        let each = each.map(|(limit, always)| Told {
+            teller: Teller::new(headers, limit.name()),
+            limit,
+            always,
+        });
+        let all = all.map(|(limit, always)| Told {
+            teller: Teller::new(headers, limit.name()),
+            limit,
+            always,
+        });
         Self(Arc::new(Limits { client, each, all }))
     }
 
     /// Asks for each client first: what one of them is refused is not taken from all.
     fn admit<B>(&self, request: &Request<B>) -> Result<[Option<Spent>; 2], Refusal> {
         let Limits { client, each, all } = &*self.0;
-        let of_each = each.as_ref().map(|(teller, limit)| {
+        let of_each = each.as_ref().map(|Told { limit, teller, .. }| {
             let admitted = limit.admit(client.extract(request), 1);
             admitted.map_err(|refusal| refusal.announce(teller.how()))
         });
         let of_each = of_each.transpose()?;
-        let of_all = all.as_ref().map(|(teller, limit)| {
+        let of_all = all.as_ref().map(|Told { limit, teller, .. }| {
             let admitted = limit.admit(1);
             admitted.map_err(|refusal| refusal.announce(teller.how()))
         });
         Ok([of_each, of_all.transpose()?])
     }
 
-    fn tell<B>(&self, spent: [Option<Spent>; 2], response: &mut Response<B>) {
+    fn tell<B>(&self, [of_each, of_all]: [Option<Spent>; 2], response: &mut Response<B>) {
         let Limits { each, all, .. } = &*self.0;
-        let tellers = [
-            each.as_ref().map(|(teller, _)| teller),
-            all.as_ref().map(|(teller, _)| teller),
-        ];
-        for (teller, spent) in tellers.into_iter().zip(spent) {
-            if let (Some(teller), Some(spent)) = (teller, spent) {
-                teller.write(response.headers_mut(), || allowance(spent));
-            }
+        if let Some(each) = each {
+            each.write(of_each, response);
+        }
+        if let Some(all) = all {
+            all.write(of_all, response);
         }
     }
 }

@@ -56,7 +56,7 @@ impl RequestId {
         value.to_str().ok()?.parse().ok()
     }
 
-    fn to_header(&self) -> Option<HeaderValue> {
+    pub(super) fn to_header(&self) -> Option<HeaderValue> {
         HeaderValue::from_str(&self.0).ok()
     }
 }

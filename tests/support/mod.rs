@@ -35,6 +35,8 @@ pub fn builder() -> AppBuilder {
         .setting("admin.listen", "127.0.0.1:0")
         .setting("shutdown.hold", "0s")
         .setting("log.filter", "off")
+        // All of a test's requests come from one address.
+        .setting("clients.per_second", "100000")
 }
 
 /// A service that is served until it is told to end.

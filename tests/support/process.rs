@@ -36,6 +36,8 @@ pub fn command(program: PathBuf, settings: &[(&str, &str)]) -> Command {
         ("SERVER__LISTEN", "127.0.0.1:0"),
         ("ADMIN__LISTEN", "127.0.0.1:0"),
         ("SHUTDOWN__HOLD", "0s"),
+        // All of a test's requests come from one address.
+        ("CLIENTS__PER_SECOND", "100000"),
     ];
     for (key, value) in free.iter().chain(settings) {
         command.env(format!("SEAWORTHY_{key}"), value);

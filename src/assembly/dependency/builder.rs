@@ -25,6 +25,8 @@ pub(crate) struct Declared {
     pub(super) name: Arc<str>,
     /// `None` if nobody asked for a client, a layer or a guard.
     pub(super) dependency: Option<Dependency>,
+    /// Whether all its numbers are in their ranges.
+    pub(super) is_sound: bool,
     /// `None` if it is not called over HTTP.
     pub(super) reach: Option<Reach>,
     pub(super) health_path: Option<String>,
@@ -64,6 +66,7 @@ impl<'a> DependencyBuilder<'a> {
         app.dependencies.push(Declared {
             name: Arc::clone(&name),
             dependency: None,
+            is_sound: true,
             reach: None,
             health_path: None,
             http2: false,
@@ -103,13 +106,14 @@ impl<'a> DependencyBuilder<'a> {
     }
 
     /// The longest time for a call, all attempts and waits included, from 1 ms to 24 h. Default 5 s; the caller's own
-    /// deadline counts if it comes first.
+    /// deadline counts if it comes first. At least as long as an [attempt](Self::attempt_timeout) may take.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.policies.deadline = deadline;
         self
     }
 
-    /// The longest time for one attempt, over HTTP with its body, from 1 ms to 24 h. Default 1.5 s.
+    /// The longest time for one attempt, over HTTP with its body, from 1 ms to the [`deadline`](Self::deadline). Default
+    /// 1.5 s.
     pub fn attempt_timeout(mut self, limit: Duration) -> Self {
         self.policies.attempt = limit;
         self
@@ -201,6 +205,7 @@ impl<'a> DependencyBuilder<'a> {
         let name = Arc::clone(&self.app.dependencies[self.index].name);
         let waived = self.waivers.now();
         let app = self.app;
+        let mistakes = app.wrong.len();
         let guards = self.policies.guards(&name, &waived, app);
         let dependency = Dependency(Arc::new(Shared {
             name,
@@ -215,6 +220,7 @@ impl<'a> DependencyBuilder<'a> {
         }));
         let declared = &mut app.dependencies[self.index];
         declared.dependency = Some(dependency.clone());
+        declared.is_sound = app.wrong.len() == mistakes;
         declared.reach = reach;
         declared.health_path = self.health_path;
         declared.http2 = self.http2;

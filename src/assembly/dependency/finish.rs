@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Uri;
 use http::uri::PathAndQuery;
@@ -13,7 +14,7 @@ use super::super::settings::DependencySettings;
 use super::builder::{Declared, Reach};
 use super::handle::{Dependency, Shared};
 use super::health::{asking, check};
-use super::policies::apply;
+use super::policies::{apply, numbers};
 use crate::base::error::{InvalidSetting, InvalidSettings};
 use crate::base::inventory::{Describe, Entry, Inventory};
 use crate::client::{ALLOWED, TransportConfig};
@@ -26,6 +27,8 @@ pub(crate) struct Finish<'a> {
     pub(crate) health: &'a Health,
     pub(crate) wrong: Vec<InvalidSetting>,
     pub(crate) findings: Vec<Finding>,
+    /// The longest time that a caller of the service waits; `None` if that has no bound.
+    pub(crate) patience: Option<Duration>,
     /// Where each is that is called over HTTP.
     pub(crate) urls: BTreeMap<String, Uri>,
 }
@@ -66,6 +69,7 @@ impl Finish<'_> {
         let Declared {
             name,
             dependency,
+            is_sound,
             reach,
             health_path,
             http2,
@@ -81,7 +85,14 @@ impl Finish<'_> {
         };
         self.check(&dependency);
         let settings = self.settings.get(&*name).cloned().unwrap_or_default();
-        for applied in apply(&dependency, &settings) {
+        let applied = apply(&dependency, &settings);
+        // Numbers that were refused have left others in their place, which nobody has said.
+        if is_sound && applied.iter().all(Result::is_ok) {
+            let numbers = numbers(&dependency, self.patience);
+            self.wrong.extend(numbers.errors());
+            self.findings.extend(numbers.findings());
+        }
+        for applied in applied {
             self.note(applied);
         }
         self.look_for_idle(&dependency, &settings, reach.is_some());

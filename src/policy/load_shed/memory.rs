@@ -1,10 +1,9 @@
-use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::thread;
 use std::time::Duration;
 
+use crate::base::cgroup::{Group, Version, own_groups};
 use crate::base::pressure::Pressure;
 use crate::base::sync::atomic::{AtomicU64, Ordering};
 
@@ -23,33 +22,6 @@ struct Reading {
     pressure: AtomicU64,
 }
 
-/// A control group that has a limit.
-#[derive(Debug, PartialEq)]
-struct Group {
-    folder: PathBuf,
-    files: &'static Files,
-}
-
-/// What the files of a control group are called.
-#[derive(Debug, PartialEq)]
-struct Files {
-    limit: &'static str,
-    used: &'static str,
-    /// The line of `memory.stat` that tells what could be given back at once.
-    cached: &'static str,
-}
-
-const V2: Files = Files {
-    limit: "memory.max",
-    used: "memory.current",
-    cached: "inactive_file",
-};
-const V1: Files = Files {
-    limit: "memory.limit_in_bytes",
-    used: "memory.usage_in_bytes",
-    cached: "total_inactive_file",
-};
-
 /// From which share of the limit on there is pressure, and from which on there is no room.
 const FROM: f64 = 0.80;
 const FULL: f64 = 0.95;
@@ -63,11 +35,11 @@ impl MemoryPressure {
     /// [`Unsupported`](io::ErrorKind::Unsupported) if none of them has a limit or this system has none, and what the system
     /// says if it refuses a thread.
     pub fn cgroup() -> io::Result<Self> {
-        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        Self::watch(groups(Path::new("/sys/fs/cgroup"), &own))
+        Self::watch(own_groups("memory"))
     }
 
-    fn watch(groups: Vec<Group>) -> io::Result<Self> {
+    fn watch(mut groups: Vec<Group>) -> io::Result<Self> {
+        groups.retain(|group| group.memory_limit().is_some());
         if groups.is_empty() {
             let text = "no control group of this process has a memory limit: set one, or leave this signal out";
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
@@ -99,88 +71,40 @@ impl Pressure for MemoryPressure {
 
 impl Reading {
     fn read(&self) {
-        let used = self.groups.iter().filter_map(Group::used).fold(0.0, f64::max);
+        let used = self.groups.iter().filter_map(used).fold(0.0, f64::max);
         let pressure = ((used - FROM) / (FULL - FROM)).clamp(0.0, 1.0);
         self.pressure.store(pressure.to_bits(), Ordering::Relaxed);
     }
 }
 
-impl Group {
-    /// Returns the share of the limit that is used.
-    fn used(&self) -> Option<f64> {
-        let limit = self.limit()?;
-        let used = number(&fs::read_to_string(self.folder.join(self.files.used)).ok()?)?;
-        let stat = fs::read_to_string(self.folder.join("memory.stat")).ok()?;
-        let cached = stat.lines().find_map(|line| line.strip_prefix(self.files.cached));
-        Some((used - cached.and_then(number).unwrap_or_default()).max(0.0) / limit)
-    }
-
-    fn limit(&self) -> Option<f64> {
-        // "max" is no number; the first version says a number that no machine has.
-        let limit = number(&fs::read_to_string(self.folder.join(self.files.limit)).ok()?)?;
-        (limit > 0.0 && limit < (1_u64 << 60) as f64).then_some(limit)
-    }
+/// Returns the share of a group's limit that is used.
+fn used(group: &Group) -> Option<f64> {
+    let (used, cached) = match group.version {
+        Version::V1 => ("memory.usage_in_bytes", "total_inactive_file"),
+        Version::V2 => ("memory.current", "inactive_file"),
+    };
+    let limit = group.memory_limit()? as f64;
+    let used = number(&group.read(used)?)?;
+    let stat = group.read("memory.stat")?;
+    // What could be given back at once.
+    let cached = stat.lines().find_map(|line| line.strip_prefix(cached));
+    Some((used - cached.and_then(number).unwrap_or_default()).max(0.0) / limit)
 }
 
 fn number(text: &str) -> Option<f64> {
     text.trim().parse().ok()
 }
 
-/// Returns the groups with a limit that a process is in; `own` is its `/proc/self/cgroup`.
-fn groups(root: &Path, own: &str) -> Vec<Group> {
-    let lines = own.lines().filter_map(|line| {
-        let (_, line) = line.split_once(':')?;
-        let (controllers, path) = line.split_once(':')?;
-        let path = path.trim_start_matches('/');
-        if controllers.is_empty() {
-            return Some((root.to_owned(), path, &V2));
-        }
-        let has_memory = controllers.split(',').any(|controller| controller == "memory");
-        has_memory.then(|| (root.join("memory"), path, &V1))
-    });
-    let folders = lines.flat_map(|(root, path, files)| {
-        // The path is the host's where the group has no name space of its own: then only the root is there.
-        let folders: Vec<_> = root
-            .join(path)
-            .ancestors()
-            .take_while(|folder| folder.starts_with(&root))
-            .map(Path::to_owned)
-            .collect();
-        folders.into_iter().map(move |folder| Group { folder, files })
-    });
-    folders.filter(|group| group.limit().is_some()).collect()
-}
-
 #[cfg(all(test, not(seaworthy_loom)))]
 mod tests {
     use super::*;
-
-    /// A folder of files, which goes when the test ends.
-    struct Tree(PathBuf);
-
-    impl Tree {
-        fn new(name: &str, files: &[(&str, &str)]) -> Self {
-            let root = std::env::temp_dir().join(format!("seaworthy-{name}-{}", std::process::id()));
-            for (path, content) in files {
-                let path = root.join(path);
-                let folder = path.parent().expect("it is in the tree");
-                fs::create_dir_all(folder).expect("it can be made");
-                fs::write(path, content).expect("it can be written");
-            }
-            Self(root)
-        }
-    }
-
-    impl Drop for Tree {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
+    use crate::base::cgroup::groups;
+    use crate::base::cgroup::tree::Tree;
 
     #[test]
     fn the_fullest_group_counts_without_what_is_only_cached() {
         let tree = Tree::new(
-            "v2",
+            "memory-v2",
             &[
                 ("memory.max", "max\n"),
                 ("a/memory.max", "1000\n"),
@@ -191,12 +115,12 @@ mod tests {
                 ("a/b/memory.stat", "inactive_file 0\n"),
             ],
         );
-        let memory = MemoryPressure::watch(groups(&tree.0, "0::/a/b\n")).unwrap();
+        let memory = MemoryPressure::watch(groups(tree.root(), "0::/a/b\n", "memory")).unwrap();
         assert!((memory.pressure() - 0.5).abs() < 1e-9, "{}", memory.pressure());
-        fs::write(tree.0.join("a/memory.current"), "1100").unwrap();
+        tree.write("a/memory.current", "1100");
         memory.0.read();
         assert_eq!(memory.pressure(), 1.0);
-        fs::write(tree.0.join("a/memory.current"), "nonsense").unwrap();
+        tree.write("a/memory.current", "nonsense");
         memory.0.read();
         assert_eq!(memory.pressure(), 0.0);
     }
@@ -204,7 +128,7 @@ mod tests {
     #[test]
     fn the_first_version_is_read_too_and_no_limit_says_so() {
         let tree = Tree::new(
-            "v1",
+            "memory-v1",
             &[
                 ("memory/memory.limit_in_bytes", "1000\n"),
                 ("memory/memory.usage_in_bytes", "900\n"),
@@ -212,10 +136,10 @@ mod tests {
             ],
         );
         let own = "12:pids:/docker/x\n4:memory,hugetlb:/docker/x\n";
-        let memory = MemoryPressure::watch(groups(&tree.0, own)).unwrap();
+        let memory = MemoryPressure::watch(groups(tree.root(), own, "memory")).unwrap();
         assert!((memory.pressure() - 0.5).abs() < 1e-9, "{}", memory.pressure());
-        fs::write(tree.0.join("memory/memory.limit_in_bytes"), "9223372036854771712").unwrap();
-        let error = MemoryPressure::watch(groups(&tree.0, own)).unwrap_err();
+        tree.write("memory/memory.limit_in_bytes", "9223372036854771712");
+        let error = MemoryPressure::watch(groups(tree.root(), own, "memory")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::Unsupported);
     }
 }

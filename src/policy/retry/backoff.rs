@@ -81,7 +81,8 @@ impl Backoff {
 
     /// Waits as any iterator says, which is made anew for each request that needs a second attempt.
     ///
-    /// When it ends, so do the attempts.
+    /// When it ends, so do the attempts. For a declared dependency it is made once more when the `App` is built, which
+    /// compares what it gives with the deadline.
     pub fn iterator<I>(delays: impl Fn() -> I + Send + Sync + 'static) -> Self
     where
         I: Iterator<Item = Duration> + Send + 'static,
@@ -109,6 +110,12 @@ impl Backoff {
     pub fn jitter(mut self, jitter: Jitter) -> Self {
         self.jitter = jitter;
         self
+    }
+
+    /// Returns the longest delays that chance can bring, one after another.
+    pub(crate) fn longest(&self) -> impl Iterator<Item = Duration> + '_ {
+        let mut sequence = Sequence::default();
+        std::iter::from_fn(move || sequence.next(self, 1.0))
     }
 
     pub(super) fn validate(&self, key: &str, wrong: &mut Vec<InvalidSetting>) {

@@ -1,0 +1,111 @@
+use super::control::Control;
+use super::settings::Settings;
+use crate::base::error::{InvalidSetting, InvalidSettings};
+use crate::base::inventory::Inventory;
+use crate::policy::adaptive::AdaptiveLimit;
+use crate::policy::bulkhead::{BulkheadConfig, PartitionedBulkhead};
+use crate::policy::load_shed::LoadShed;
+use crate::policy::timeout::Timeout;
+use crate::telemetry::Telemetry;
+
+/// The live policies of the inbound stack that all endpoints share.
+pub(super) struct Inbound {
+    pub(super) deadline: Timeout,
+    pub(super) shed: LoadShed,
+    pub(super) adaptive: AdaptiveLimit,
+    pub(super) bulkhead: PartitionedBulkhead,
+}
+
+const NAME: &str = "inbound";
+/// The guards of a whole service that a waiver can leave out.
+pub(super) const CONTROLS: [Control; 5] = [
+    Control::RateLimit,
+    Control::ClientRateLimit,
+    Control::LoadShed,
+    Control::AdaptiveLimit,
+    Control::Bulkhead,
+];
+/// The least that the adaptive limit can become (the default of Netflix's Gradient2): few enough calls to let a service
+/// recover that has been slow, and enough that kinds of calls which differ in length do not shut each other out.
+const LEAST: u32 = 20;
+/// What a guard that is left out still lets through at once, because it has to have a limit.
+const MOST: u32 = 1_000_000;
+
+impl Inbound {
+    /// Makes them; what is left out lets everything through, and is not in the inventory.
+    pub(super) fn new(
+        settings: &Settings,
+        waived: &[Control],
+        telemetry: &Telemetry,
+        inventory: &Inventory,
+        wrong: &mut Vec<InvalidSetting>,
+    ) -> Option<Self> {
+        let is_on = |control| !waived.contains(&control);
+        let deadline = Timeout::builder(NAME)
+            .limit(settings.deadline)
+            .body_total(settings.deadline)
+            .body_idle(settings.body_idle)
+            .build();
+        let places = settings.places.critical.saturating_add(settings.places.other).min(MOST);
+        let (least, most) = if is_on(Control::AdaptiveLimit) {
+            (LEAST.min(places), places)
+        } else {
+            (MOST, MOST)
+        };
+        // From the top: a service that has just begun refuses nobody whom it has a place for.
+        let adaptive = AdaptiveLimit::builder(NAME).min(least).max(most).initial(most);
+        let adaptive = note(adaptive.events(telemetry.clone()).build(), wrong)?;
+        let mut shed = LoadShed::builder(NAME).events(telemetry.clone());
+        if is_on(Control::LoadShed) && is_on(Control::AdaptiveLimit) {
+            shed = shed.signal("adaptive_limit", adaptive.clone());
+        }
+        let is_kept = is_on(Control::Bulkhead);
+        let bulkhead = PartitionedBulkhead::builder(NAME)
+            .partition(CRITICAL, |config| room(config, settings.places.critical, is_kept))
+            .partition(NON_CRITICAL, |config| room(config, settings.places.other, is_kept))
+            // A stream keeps its place for as long as somebody listens: it is a connection, and bounded as those are.
+            .partition(STREAMS, |config| {
+                room(config, settings.server.max_connections as u32, is_kept);
+            })
+            .events(telemetry.clone());
+        let (deadline, shed) = (note(deadline, wrong), note(shed.build(), wrong));
+        let bulkhead = note(bulkhead.build(), wrong)?;
+        let inbound = Self {
+            deadline: deadline?,
+            shed: shed?,
+            adaptive,
+            bulkhead,
+        };
+        inbound.describe_into(inventory, is_on);
+        Some(inbound)
+    }
+
+    fn describe_into(&self, inventory: &Inventory, is_on: impl Fn(Control) -> bool) {
+        inventory.add(self.deadline.clone());
+        if is_on(Control::LoadShed) {
+            inventory.add(self.shed.clone());
+        }
+        if is_on(Control::AdaptiveLimit) {
+            inventory.add(self.adaptive.clone());
+        }
+        if is_on(Control::Bulkhead) {
+            inventory.add(self.bulkhead.clone());
+        }
+    }
+}
+
+pub(super) const CRITICAL: &str = "critical";
+pub(super) const NON_CRITICAL: &str = "non-critical";
+pub(super) const STREAMS: &str = "streams";
+
+fn room(config: &mut BulkheadConfig, places: u32, is_kept: bool) {
+    config.concurrent = if is_kept { places } else { MOST };
+    // As many may wait as can be served: each of them waits for one call at the most.
+    config.queue = config.concurrent;
+}
+
+fn note<T>(built: Result<T, InvalidSettings>, wrong: &mut Vec<InvalidSetting>) -> Option<T> {
+    built
+        .map_err(|invalid| wrong.extend_from_slice(invalid.as_slice()))
+        .ok()
+}

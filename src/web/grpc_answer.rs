@@ -1,0 +1,106 @@
+//! Ends a call of gRPC before a message has begun: a head that is its trailers, and nothing after it.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderName, HeaderValue, Response};
+
+use super::body::Body;
+use super::grpc_code::{Code, GRPC_RETRY_PUSHBACK_MS, GRPC_STATUS};
+use super::request_id::{RequestId, X_REQUEST_ID};
+use crate::base::refusal::Refusal;
+
+const GRPC: &str = "application/grpc";
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+
+/// Returns whether these are a gRPC request's headers; gRPC-Web is another protocol.
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
+    let Some(kind) = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes) else {
+        return false;
+    };
+    let Some((kind, rest)) = kind.split_at_checked(GRPC.len()) else {
+        return false;
+    };
+    let ends = matches!(rest.trim_ascii_start().first(), None | Some(b';')) || rest.starts_with(b"+");
+    ends && kind.eq_ignore_ascii_case(GRPC.as_bytes())
+}
+
+/// Answers with a refusal, which stays in the response's extensions; the caller may come back in whole milliseconds.
+pub(super) fn refused(refusal: Refusal, id: Option<&RequestId>) -> Response<Body> {
+    let mut response = ended(Code::of_refusal(&refusal), &refusal.reason().to_string(), id);
+    if let Some(wait) = refusal.retry_after() {
+        let wait = whole_millis(wait).into();
+        response.headers_mut().insert(GRPC_RETRY_PUSHBACK_MS, wait);
+    }
+    response.extensions_mut().insert(refusal);
+    response
+}
+
+/// Answers with a code and a message, which is for the caller and must not tell about the inside.
+pub(super) fn ended(code: Code, message: &str, id: Option<&RequestId>) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(GRPC));
+    headers.insert(GRPC_STATUS, u16::from(code as u8).into());
+    if let Ok(message) = percent_encoded(message).try_into() {
+        headers.insert(GRPC_MESSAGE, message);
+    }
+    if let Some(id) = id.and_then(RequestId::to_header) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    response
+}
+
+/// Returns a wait rounded up, or the longest that the header can say.
+fn whole_millis(wait: Duration) -> i32 {
+    wait.as_nanos().div_ceil(1_000_000).try_into().unwrap_or(i32::MAX)
+}
+
+/// Writes what is no printable ASCII, and `%`, as the protocol's `Percent-Encoded` does.
+fn percent_encoded(message: &str) -> String {
+    let mut encoded = String::with_capacity(message.len());
+    for byte in message.bytes() {
+        if matches!(byte, b' '..=b'~') && byte != b'%' {
+            encoded.push(byte.into());
+        } else {
+            // Nothing is ever wrong with writing to a string.
+            let _ = write!(encoded, "%{byte:02X}");
+        }
+    }
+    encoded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_one_line_of_ascii_whatever_is_in_it() {
+        for (message, encoded) in [
+            ("more than 100 requests in 60s", "more than 100 requests in 60s"),
+            ("no response within 5\u{b5}s", "no response within 5%C2%B5s"),
+            ("100%", "100%25"),
+            ("a\r\nb\tc\u{7f}~", "a%0D%0Ab%09c%7F~"),
+            ("", ""),
+        ] {
+            assert_eq!(percent_encoded(message), encoded);
+            let response = ended(Code::Internal, message, None);
+            assert_eq!(response.headers()["grpc-message"], encoded);
+        }
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up_to_milliseconds_and_fits_the_header() {
+        for (wait, millis) in [
+            (Duration::ZERO, 0),
+            (Duration::from_nanos(1), 1),
+            (Duration::from_millis(250), 250),
+            (Duration::from_micros(250_001), 251),
+            (Duration::from_millis(2_147_483_647), i32::MAX),
+            (Duration::MAX, i32::MAX),
+        ] {
+            assert_eq!(whole_millis(wait), millis, "{wait:?}");
+        }
+    }
+}
