@@ -285,7 +285,7 @@ fn a_name_without_wiring_is_missing() {
 fn settings_win_over_what_the_program_says() {
     let mut app = builder()
         .setting("dependencies.payments.url", "http://127.0.0.2:8081/v2")
-        .setting("dependencies.payments.deadline", "4s")
+        .setting("dependencies.payments.deadline", "6s")
         .setting("dependencies.payments.attempt_timeout", "700ms")
         .setting("dependencies.payments.attempts", "5")
         .setting("dependencies.payments.concurrent", "7");
@@ -295,7 +295,7 @@ fn settings_win_over_what_the_program_says() {
     let entries = entries(&app, "payments");
     for (kind, key, value) in [
         ("dependency", "url", "http://127.0.0.2:8081/v2/"),
-        ("deadline", "total", "4s"),
+        ("deadline", "total", "6s"),
         ("timeout", "limit", "700ms"),
         ("timeout", "body_total", "700ms"),
         ("retry", "attempts", "5"),
