@@ -10,12 +10,11 @@ use http::uri::PathAndQuery;
 
 use super::super::control::Control;
 use super::super::finding::Finding;
-use super::super::lint::Calls;
 use super::super::settings::DependencySettings;
 use super::builder::{Declared, Reach};
 use super::handle::{Dependency, Shared};
 use super::health::{asking, check};
-use super::policies::apply;
+use super::policies::{apply, numbers};
 use crate::base::error::{InvalidSetting, InvalidSettings};
 use crate::base::inventory::{Describe, Entry, Inventory};
 use crate::client::{ALLOWED, TransportConfig};
@@ -70,7 +69,7 @@ impl Finish<'_> {
         let Declared {
             name,
             dependency,
-            mut is_sound,
+            is_sound,
             reach,
             health_path,
             http2,
@@ -86,15 +85,15 @@ impl Finish<'_> {
         };
         self.check(&dependency);
         let settings = self.settings.get(&*name).cloned().unwrap_or_default();
-        for applied in apply(&dependency, &settings) {
-            is_sound &= applied.is_ok();
-            self.note(applied);
-        }
+        let applied = apply(&dependency, &settings);
         // Numbers that were refused have left others in their place, which nobody has said.
-        if is_sound {
+        if is_sound && applied.iter().all(Result::is_ok) {
             let numbers = numbers(&dependency, self.patience);
             self.wrong.extend(numbers.errors());
             self.findings.extend(numbers.findings());
+        }
+        for applied in applied {
+            self.note(applied);
         }
         self.look_for_idle(&dependency, &settings, reach.is_some());
         if let Some(reach) = reach {
@@ -218,22 +217,6 @@ impl Finish<'_> {
         if let Err(wrong) = result {
             self.wrong.extend_from_slice(wrong.as_slice());
         }
-    }
-}
-
-/// Collects what is in force, to be compared with each other.
-fn numbers(dependency: &Dependency, patience: Option<Duration>) -> Calls {
-    let is_on = |control| !dependency.0.waived.contains(&control);
-    let retry = dependency.retry().config();
-    let further = retry.attempts.saturating_sub(1) as usize;
-    Calls {
-        name: dependency.name().to_owned(),
-        total: retry.total,
-        attempt: is_on(Control::AttemptTimeout).then(|| dependency.attempt_timeout().config().limit),
-        waits: retry.backoff.longest().take(further).collect(),
-        breaker: is_on(Control::Breaker).then(|| (*dependency.breaker().config()).clone()),
-        places: is_on(Control::Bulkhead).then(|| dependency.bulkhead().config().concurrent),
-        patience,
     }
 }
 

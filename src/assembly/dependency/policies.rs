@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::super::builder::AppBuilder;
 use super::super::control::Control;
+use super::super::lint::Calls;
 use super::super::settings::DependencySettings;
 use super::handle::Dependency;
 use super::outbound::Guards;
@@ -97,4 +98,20 @@ pub(super) fn apply(dependency: &Dependency, settings: &DependencySettings) -> [
         }
     });
     [retry, attempt, bulkhead]
+}
+
+/// Collects what is in force, to be compared with each other.
+pub(super) fn numbers(dependency: &Dependency, patience: Option<Duration>) -> Calls {
+    let is_on = |control| !dependency.0.waived.contains(&control);
+    let retry = dependency.retry().config();
+    let further = retry.attempts.saturating_sub(1) as usize;
+    Calls {
+        name: dependency.name().to_owned(),
+        total: retry.total,
+        attempt: is_on(Control::AttemptTimeout).then(|| dependency.attempt_timeout().config().limit),
+        waits: retry.backoff.longest().take(further).collect(),
+        breaker: is_on(Control::Breaker).then(|| (*dependency.breaker().config()).clone()),
+        places: is_on(Control::Bulkhead).then(|| dependency.bulkhead().config().concurrent),
+        patience,
+    }
 }
