@@ -14,7 +14,7 @@ use http_body_util::BodyExt;
 use seaworthy::adaptive::{AdaptiveLimit, AdaptiveLimitLayer};
 use seaworthy::clock::ManualClock;
 use seaworthy::inventory::Describe;
-use seaworthy::outcome::Outcome;
+use seaworthy::outcome::{Classify, Outcome};
 use seaworthy::timeout::Timeout;
 use seaworthy::web::{ErrorBoundaryLayer, OverloadByStatus};
 use seaworthy::{Body, BoxError, Reason, Refusal};
@@ -197,4 +197,20 @@ fn a_refusal_is_a_problem_of_status_503_and_does_not_ask_the_service() {
     let reason = response.extensions().get::<Refusal>().unwrap().reason();
     assert!(matches!(reason, Reason::Overloaded { .. }), "{reason:?}");
     assert_eq!(counter(&limit, "refused"), 1);
+}
+
+#[test]
+fn a_grpc_call_that_fails_at_once_is_no_quick_success() {
+    for (code, expected) in [
+        ("0", Outcome::Success),
+        ("4", Outcome::Failure),
+        ("8", Outcome::Failure),
+        ("14", Outcome::Failure),
+        ("3", Outcome::Ignored),
+        ("13", Outcome::Ignored),
+        ("nonsense", Outcome::Ignored),
+    ] {
+        let response = Response::builder().header("grpc-status", code).body(()).unwrap();
+        assert_eq!(OverloadByStatus.classify(Ok(&response)), expected, "{code}");
+    }
 }

@@ -183,6 +183,28 @@ async fn an_endpoint_has_an_allowance_of_its_own_and_what_is_undeclared_is_one_e
 }
 
 #[tokio::test]
+async fn a_service_of_defaults_takes_two_hundred_requests_of_a_client_at_once() {
+    let app = App::builder("tested")
+        .signals(false)
+        .setting("server.listen", "127.0.0.1:0")
+        .setting("admin.listen", "127.0.0.1:0")
+        .setting("shutdown.hold", "0s");
+    let harbour = Harbour::of(app);
+    let mut connection = Connection::open(harbour.served.addr).await;
+    let mut answered = 0;
+    while answered < 1_000 {
+        connection.write("GET /orders HTTP/1.1\r\nhost: test\r\n\r\n").await;
+        let head = connection.read_until("\r\n\r\n").await;
+        if head.starts_with("HTTP/1.1 429") {
+            break;
+        }
+        connection.read_response().await;
+        answered += 1;
+    }
+    assert!((200..1_000).contains(&answered), "{answered}");
+}
+
+#[tokio::test]
 async fn what_nobody_declared_is_told_with_a_refusal_alone() {
     let harbour = Harbour::of(few("endpoints"));
     let first = harbour.get("/orders").await;
@@ -233,12 +255,19 @@ async fn guards_that_are_left_out_refuse_nobody_and_are_not_in_the_inventory() {
     let _hung = harbour.hang("/reports/hang", 30).await;
     assert_eq!(harbour.get("/reports").await.status, 200);
     let inventory = harbour.inventory().await;
-    for kind in ["load_shed", "adaptive_limit", "bulkhead"] {
+    let whole = Harbour::of(builder()).inventory().await;
+    for (kind, control) in [
+        ("load_shed", "load_shed"),
+        ("adaptive", "adaptive_limit"),
+        ("bulkhead", "bulkhead"),
+    ] {
+        let entry = format!(r#""kind":"{kind}","name":"inbound""#);
+        assert!(whole.contains(&entry), "{kind}: {whole}");
+        assert!(!inventory.contains(&entry), "{kind}");
         assert!(
-            !inventory.contains(&format!(r#""kind":"{kind}","name":"inbound"#)),
-            "{kind}"
+            inventory.contains(&format!(r#""name":"app: {control}""#)),
+            "{inventory}"
         );
-        assert!(inventory.contains(&format!(r#""name":"app: {kind}""#)), "{inventory}");
     }
 }
 

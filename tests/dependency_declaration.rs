@@ -38,7 +38,7 @@ fn setting<'a>(entries: &'a [Entry], kind: &str, key: &str) -> &'a str {
 
 fn built(change: impl FnOnce(DependencyBuilder<'_>) -> DependencyBuilder<'_>) -> App {
     let mut app = builder();
-    change(app.dependency("payments")).http(URL);
+    let _ = change(app.dependency("payments")).http(URL);
     app.build().unwrap()
 }
 
@@ -209,24 +209,26 @@ fn everything_wrong_is_named_at_once_and_no_secret_is_shown() {
         .setting("dependencies.rates.deadline", "soon")
         .setting("dependencies.rates.attempts", "0")
         .setting("dependencies.rates.colour", "hunter2");
-    app.dependency("reasonless").without(Control::Retry, " ").guard();
-    app.dependency("twice").guard();
-    app.dependency("twice").guard();
-    app.dependency("lost").runbook("/nowhere/lost.md").guard();
-    app.dependency("empty").runbook(&empty).guard();
-    app.dependency("unparsable").http("http://user:hunter2@payments");
-    app.dependency("unfit").retry(|retry| retry.attempts(0)).guard();
-    app.dependency("hasty").attempt_timeout(Duration::ZERO).guard();
-    app.dependency("rates").http(URL);
-    app.dependency("elsewhere")
+    let _ = app.dependency("reasonless").without(Control::Retry, " ").guard();
+    let _ = app.dependency("twice").guard();
+    let _ = app.dependency("twice").guard();
+    let _ = app.dependency("lost").runbook("/nowhere/lost.md").guard();
+    let _ = app.dependency("empty").runbook(&empty).guard();
+    let _ = app.dependency("unparsable").http("http://user:hunter2@payments");
+    let _ = app.dependency("unfit").retry(|retry| retry.attempts(0)).guard();
+    let _ = app.dependency("hasty").attempt_timeout(Duration::ZERO).guard();
+    let _ = app.dependency("rates").http(URL);
+    let _ = app
+        .dependency("elsewhere")
         .without(Control::LoadShed, "not here")
         .guard();
-    app.dependency("someday")
+    let _ = app
+        .dependency("someday")
         .without_until(Control::Retry, "new", "soon")
         .guard();
-    app.dependency("pathless").health_path("healthz").http(URL);
-    app.dependency("offline").health_path("/healthz").guard();
-    app.dependency("older").http2().layer();
+    let _ = app.dependency("pathless").health_path("healthz").http(URL);
+    let _ = app.dependency("offline").health_path("/healthz").guard();
+    let _ = app.dependency("older").http2().layer();
     let wrong = wrong(app);
     for named in [
         "`dependency reasonless.without.retry` is without a reason",
@@ -265,7 +267,7 @@ fn a_name_without_wiring_is_missing() {
     let mut app = builder();
     let _ = app.dependency("named");
     let layer = app.dependency("layered").layer();
-    app.dependency("guarded").guard();
+    let _ = app.dependency("guarded").guard();
     let app = app.build().unwrap();
     let state = |name: &str| entries(&app, name)[0].state;
     assert_eq!(
@@ -290,7 +292,7 @@ fn settings_win_over_what_the_program_says() {
         .setting("dependencies.payments.attempts", "5")
         .setting("dependencies.payments.concurrent", "7");
     let payments = app.dependency("payments").deadline(Duration::from_secs(9));
-    payments.http(URL);
+    let _ = payments.http(URL);
     let app = app.build().unwrap();
     let entries = entries(&app, "payments");
     for (kind, key, value) in [
@@ -313,7 +315,7 @@ fn settings_that_change_nothing_are_found() {
         .setting("dependencies.ledger.url", URL)
         .setting("dependencies.ledger.attempts", "5")
         .setting("dependencies.nobody.deadline", "1s");
-    app.dependency("ledger").without(Control::Retry, "appends").guard();
+    let _ = app.dependency("ledger").without(Control::Retry, "appends").guard();
     let app = app.build().unwrap();
     let found: Vec<_> = app.findings().iter().map(ToString::to_string).collect();
     assert_eq!(found.len(), 3, "{found:?}");
@@ -376,7 +378,7 @@ async fn the_health_path_says_whether_it_works() {
         upstream.always(act);
         let mut app = builder();
         let payments = app.dependency("payments").needed_for_readiness();
-        payments
+        let _ = payments
             .health_path("/healthz?deep=1")
             .http(format!("{}/v1", upstream.url()));
         let served = Served::start(app.build().unwrap(), Router::new());

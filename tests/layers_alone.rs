@@ -1,4 +1,4 @@
-//! One layer on a plain axum router, and one on a plain hyper client: no assembly, no more lines than before it.
+//! One layer on a plain axum router, and one on a plain hyper client: no assembly.
 //!
 //! `ci/check default_features` compiles and runs this without the feature `app`.
 
@@ -15,7 +15,7 @@ use seaworthy::{Body, Reason, Refusal};
 use tower::{Layer, ServiceBuilder, ServiceExt};
 
 #[tokio::test(start_paused = true)]
-async fn a_timeout_on_a_plain_axum_router_is_three_lines() {
+async fn a_timeout_on_a_plain_axum_router_needs_no_assembly() {
     let limit = Timeout::builder("inbound").build().unwrap();
     let guards = ServiceBuilder::new()
         .layer(ErrorBoundaryLayer::new())
@@ -30,7 +30,7 @@ async fn a_timeout_on_a_plain_axum_router_is_three_lines() {
 }
 
 #[tokio::test]
-async fn a_timeout_on_a_plain_hyper_client_is_two_lines() {
+async fn a_timeout_on_a_plain_hyper_client_needs_no_assembly() {
     // Accepts, and says nothing.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap());

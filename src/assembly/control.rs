@@ -81,7 +81,7 @@ impl Waivers {
 
     /// Lists what is wrong with them; `may` are the guards that this thing has.
     pub(super) fn check(&self, whose: &str, may: &[Control], wrong: &mut Vec<InvalidSetting>) {
-        for waiver in &self.0 {
+        for (number, waiver) in self.0.iter().enumerate() {
             let key = format!("{whose}.without.{}", waiver.control);
             if waiver.reason.trim().is_empty() {
                 let allowed = "a reason that a reader of the report understands";
@@ -90,6 +90,9 @@ impl Waivers {
             if waiver.until.is_some() && waiver.end().is_none() {
                 let allowed = "a day such as `2027-01-31`, on whose beginning (UTC) the guard is back";
                 wrong.push(InvalidSetting::new(format!("{key}.until"), "no day", allowed));
+            }
+            if self.0[..number].iter().any(|other| other.control == waiver.control) {
+                wrong.push(InvalidSetting::new(&*key, "left out twice", "left out once"));
             }
             if !may.contains(&waiver.control) {
                 let labels: Vec<_> = may.iter().map(|control| control.label()).collect();

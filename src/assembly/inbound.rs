@@ -1,3 +1,5 @@
+//! What the inbound stack is made of, from settings and waivers.
+
 use super::control::Control;
 use super::settings::Settings;
 use crate::base::error::{InvalidSetting, InvalidSettings};
@@ -17,6 +19,9 @@ pub(super) struct Inbound {
 }
 
 const NAME: &str = "inbound";
+pub(super) const CRITICAL: &str = "critical";
+pub(super) const NON_CRITICAL: &str = "non-critical";
+pub(super) const STREAMS: &str = "streams";
 /// The guards of a whole service that a waiver can leave out.
 pub(super) const CONTROLS: [Control; 5] = [
     Control::RateLimit,
@@ -25,8 +30,10 @@ pub(super) const CONTROLS: [Control; 5] = [
     Control::AdaptiveLimit,
     Control::Bulkhead,
 ];
-/// The least that the adaptive limit can become (the default of Netflix's Gradient2): few enough calls to let a service
-/// recover that has been slow, and enough that kinds of calls which differ in length do not shut each other out.
+/// The least that the adaptive limit can become: a quarter of the places, and no less than the default of Netflix's
+/// Gradient2. One limit for all kinds of requests takes it for load when the slow ones become more; they must not shut out
+/// the others then.
+const LEAST_SHARE: u32 = 4;
 const LEAST: u32 = 20;
 /// What a guard that is left out still lets through at once, because it has to have a limit.
 const MOST: u32 = 1_000_000;
@@ -46,19 +53,6 @@ impl Inbound {
             .body_total(settings.deadline)
             .body_idle(settings.body_idle)
             .build();
-        let places = settings.places.critical.saturating_add(settings.places.other).min(MOST);
-        let (least, most) = if is_on(Control::AdaptiveLimit) {
-            (LEAST.min(places), places)
-        } else {
-            (MOST, MOST)
-        };
-        // From the top: a service that has just begun refuses nobody whom it has a place for.
-        let adaptive = AdaptiveLimit::builder(NAME).min(least).max(most).initial(most);
-        let adaptive = note(adaptive.events(telemetry.clone()).build(), wrong)?;
-        let mut shed = LoadShed::builder(NAME).events(telemetry.clone());
-        if is_on(Control::LoadShed) && is_on(Control::AdaptiveLimit) {
-            shed = shed.signal("adaptive_limit", adaptive.clone());
-        }
         let is_kept = is_on(Control::Bulkhead);
         let bulkhead = PartitionedBulkhead::builder(NAME)
             .partition(CRITICAL, |config| room(config, settings.places.critical, is_kept))
@@ -68,8 +62,24 @@ impl Inbound {
                 room(config, settings.server.max_connections as u32, is_kept);
             })
             .events(telemetry.clone());
-        let (deadline, shed) = (note(deadline, wrong), note(shed.build(), wrong));
         let bulkhead = note(bulkhead.build(), wrong)?;
+        let places = settings.places.critical.saturating_add(settings.places.other).min(MOST);
+        let (least, most) = if is_on(Control::AdaptiveLimit) {
+            ((places / LEAST_SHARE).max(LEAST).min(places), places)
+        } else {
+            (MOST, MOST)
+        };
+        // From the top: a service that has just begun refuses nobody whom it has a place for.
+        let adaptive = AdaptiveLimit::builder(NAME).min(least).max(most).initial(most);
+        let adaptive = note(adaptive.events(telemetry.clone()).build(), wrong)?;
+        let mut shed = LoadShed::builder(NAME).events(telemetry.clone());
+        if is_on(Control::LoadShed) && is_on(Control::AdaptiveLimit) {
+            shed = shed.signal("adaptive_limit", adaptive.clone());
+        } else if let (true, true, Some(critical)) = (is_on(Control::LoadShed), is_kept, bulkhead.partition(CRITICAL)) {
+            let critical = critical.clone();
+            shed = shed.signal("critical_places", move || critical.snapshot().saturation());
+        }
+        let (deadline, shed) = (note(deadline, wrong), note(shed.build(), wrong));
         let inbound = Self {
             deadline: deadline?,
             shed: shed?,
@@ -82,7 +92,8 @@ impl Inbound {
 
     fn describe_into(&self, inventory: &Inventory, is_on: impl Fn(Control) -> bool) {
         inventory.add(self.deadline.clone());
-        if is_on(Control::LoadShed) {
+        // Without a signal it refuses nobody.
+        if is_on(Control::LoadShed) && (is_on(Control::AdaptiveLimit) || is_on(Control::Bulkhead)) {
             inventory.add(self.shed.clone());
         }
         if is_on(Control::AdaptiveLimit) {
@@ -94,13 +105,9 @@ impl Inbound {
     }
 }
 
-pub(super) const CRITICAL: &str = "critical";
-pub(super) const NON_CRITICAL: &str = "non-critical";
-pub(super) const STREAMS: &str = "streams";
-
 fn room(config: &mut BulkheadConfig, places: u32, is_kept: bool) {
     config.concurrent = if is_kept { places } else { MOST };
-    // As many may wait as can be served: each of them waits for one call at the most.
+    // A burst of twice the places is served if those are free again within the wait of 100 ms.
     config.queue = config.concurrent;
 }
 

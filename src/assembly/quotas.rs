@@ -55,16 +55,16 @@ impl<'a> House<'a> {
             .entries(&format!("endpoint {name}"))
             .for_each(|waiver| self.inventory.add(waiver));
         let waived = endpoint.waivers.now();
-        let is_on = |control: &Control| !waived.contains(control);
+        let is_on = |control| !waived.contains(&control);
         let each = match endpoint.per_client {
+            _ if !is_on(Control::ClientRateLimit) => None,
             Some(quota) => self.each(format!("{name} per client"), quota).map(|each| (each, true)),
             None => self.each.clone().map(|each| (each, false)),
         };
         let all = endpoint.rate_limit.map(|quota| (quota, true));
         let all = all.or(self.all.map(|quota| (quota, false)));
-        let all = all.filter(|_| is_on(&Control::RateLimit));
+        let all = all.filter(|_| is_on(Control::RateLimit));
         let all = all.and_then(|(quota, is_told)| Some((self.all(name, quota)?, is_told)));
-        let each = each.filter(|_| is_on(&Control::ClientRateLimit));
         let any = all.is_some() || each.is_some();
         any.then(|| Quotas::new(self.clients.ip, self.clients.headers, each, all))
     }

@@ -1,6 +1,6 @@
 use std::env;
+use std::ffi::OsString;
 use std::future::Future;
-use std::io;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,7 +9,7 @@ use tokio::runtime::{Builder, Runtime};
 use super::descriptors;
 use super::error::AppError;
 use super::sizing::Sizing;
-use crate::base::error::{BoxError, InvalidSettings};
+use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
 use crate::shutdown::Drained;
 use crate::telemetry::flush_logs;
 
@@ -57,11 +57,11 @@ where
     descriptors::raise_limit();
     let result = match runtime() {
         Ok(runtime) => {
-            let result = runtime.block_on(service).map_err(Into::into);
+            let result: Result<Drained, BoxError> = runtime.block_on(service).map_err(Into::into);
             runtime.shutdown_background();
             result
         }
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
     };
     ExitCode::from(match result {
         Ok(drained) => drained.exit_code(),
@@ -73,12 +73,51 @@ where
     })
 }
 
-fn runtime() -> io::Result<Runtime> {
+fn runtime() -> Result<Runtime, BoxError> {
+    let workers = match workers(env::var_os(WORKERS))? {
+        Some(workers) => workers,
+        None => Sizing::detect().worker_threads,
+    };
     let mut builder = Builder::new_multi_thread();
-    builder.enable_all().thread_name("seaworthy-run");
-    // tokio's own variable, which it reads unless it is told a number.
-    if env::var_os("TOKIO_WORKER_THREADS").is_none() {
-        builder.worker_threads(Sizing::detect().worker_threads);
+    builder
+        .enable_all()
+        .thread_name("seaworthy-run")
+        .worker_threads(workers);
+    Ok(builder.build()?)
+}
+
+/// tokio's own variable, which it panics at if it says anything else than a number.
+const WORKERS: &str = "TOKIO_WORKER_THREADS";
+/// tokio takes 32,768 at the most.
+const MOST_WORKERS: usize = 1024;
+
+/// Reads how many workers somebody wants; an empty text is as good as none.
+fn workers(said: Option<OsString>) -> Result<Option<usize>, InvalidSettings> {
+    let Some(said) = said.filter(|said| !said.is_empty()) else {
+        return Ok(None);
+    };
+    let number = said.to_str().and_then(|said| said.trim().parse().ok());
+    let number = number.filter(|number| (1..=MOST_WORKERS).contains(number));
+    number.map(Some).ok_or_else(|| {
+        let allowed = format!("from 1 to {MOST_WORKERS}, or not set");
+        let found = format!("a text of {} bytes", said.len());
+        InvalidSettings::of(vec![InvalidSetting::new(WORKERS, found, allowed)])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_of_workers_is_taken_and_nonsense_is_refused() {
+        for (said, expected) in [("1", Some(1)), (" 8 ", Some(8)), ("", None)] {
+            assert_eq!(workers(Some(said.into())), Ok(expected), "{said:?}");
+        }
+        assert_eq!(workers(None), Ok(None));
+        for said in ["0", "-1", "2.5", "many", "1025", " "] {
+            let wrong = workers(Some(said.into())).unwrap_err().to_string();
+            assert!(wrong.starts_with("`TOKIO_WORKER_THREADS` is a text of "), "{wrong}");
+        }
     }
-    builder.build()
 }

@@ -51,7 +51,7 @@ pub(super) struct Sizing {
     /// What the control groups say.
     limits: Limits,
     /// How many CPUs' time there is.
-    cpus: f64,
+    pub(super) cpus: f64,
     /// How many bytes there are, if that is known.
     memory: Option<u64>,
     pub(super) worker_threads: usize,

@@ -34,7 +34,7 @@ pub(super) fn inbound(app: &App, service: impl HttpService) -> impl HttpService 
         .layer(QuotasLayer)
         // Outside of the limit whose pressure it looks at: what matters least is refused before there is no place.
         .layer(app.inbound.shed.http_layer())
-        // Outside of the bulkheads: it measures all that a call waits for, and sees what they refuse.
+        // Outside of the bulkheads: it measures all that a call waits for; what they refuse says nothing to it.
         .layer(app.inbound.adaptive.http_layer())
         // Inside of all that refuses: takes a place only for what is about to be served.
         .layer(app.inbound.bulkhead.http_layer(partition))

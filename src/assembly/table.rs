@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -39,7 +39,7 @@ impl EndpointTable {
         house: &mut House<'_>,
     ) -> Result<Self, Vec<InvalidSetting>> {
         let mut wrong = Vec::new();
-        let mut templates: HashMap<String, Methods> = HashMap::new();
+        let mut templates: BTreeMap<String, Methods> = BTreeMap::new();
         for (method, template, endpoint) in declared {
             let key = format!("endpoint {method} {template}");
             if endpoint.limits.deadline.is_some_and(|deadline| deadline.is_zero()) {

@@ -8,6 +8,7 @@ mod no_tls;
 #[cfg(feature = "tls")]
 mod tls;
 mod transport;
+mod unreachable;
 
 pub(crate) use base::{ALLOWED, BaseUrl};
 pub(crate) use config::TransportConfig;

@@ -5,7 +5,8 @@ use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
-use http::{Request, Response, Version};
+use http::header::{CONNECTION, HOST, HeaderName, TRANSFER_ENCODING, UPGRADE};
+use http::{HeaderMap, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::{Client, ResponseFuture};
@@ -18,9 +19,9 @@ use super::bounded::Bounded;
 use super::no_tls::{Connector, connector};
 #[cfg(feature = "tls")]
 use super::tls::{Connector, connector};
-use super::{BaseUrl, TransportConfig};
+use super::{BaseUrl, TransportConfig, unreachable};
 use crate::base::error::{BoxError, InvalidSetting};
-use crate::web::Body;
+use crate::web::{Body, RequestLimits};
 
 /// Connections to one dependency, kept for further requests; not guarded by anything.
 ///
@@ -42,6 +43,7 @@ impl Transport {
         // Shared out among the addresses of a name, so that a dead one does not hide the others.
         http.set_connect_timeout(Some(config.connect_timeout));
         http.set_nodelay(true);
+        unreachable::noticed(&mut http);
         let connector = Bounded::new(connector(http, key, &base, config)?, config.connect_timeout);
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -61,9 +63,32 @@ impl Transport {
     pub(crate) fn address(&self, request: &mut Request<Body>) -> Result<(), BoxError> {
         let connected = self.0.get().ok_or(NotBuilt)?;
         *request.uri_mut() = connected.base.resolve(request.uri())?;
-        // A request that is passed on as it came has the version of the caller's connection.
+        // A request that is passed on as it came speaks for the caller's connection, and not for this one.
         *request.version_mut() = Version::HTTP_11;
+        request.extensions_mut().remove::<RequestLimits>();
+        of_one_hop(request.headers_mut());
         Ok(())
+    }
+}
+
+/// Removes what is said of one connection (RFC 9110, 7.6.1), and the host, which is the dependency's.
+fn of_one_hop(headers: &mut HeaderMap) {
+    let listed = headers
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let listed: Vec<_> = listed
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse::<HeaderName>().ok())
+        .collect();
+    for name in listed {
+        headers.remove(name);
+    }
+    for name in [CONNECTION, HOST, TRANSFER_ENCODING, UPGRADE] {
+        headers.remove(name);
+    }
+    for name in ["keep-alive", "proxy-connection"] {
+        headers.remove(name);
     }
 }
 

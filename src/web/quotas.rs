@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
+use http::header::FORWARDED;
 use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
@@ -28,6 +30,8 @@ struct Limits {
     client: ClientIp,
     each: Option<Told<KeyedRateLimit<ClientKey>>>,
     all: Option<Told<RateLimit>>,
+    /// Whether somebody has been told that all clients may be one.
+    has_warned: AtomicBool,
 }
 
 struct Told<L> {
@@ -63,15 +67,24 @@ impl Quotas {
             limit,
             always,
         });
-        Self(Arc::new(Limits { client, each, all }))
+        let has_warned = AtomicBool::new(false);
+        Self(Arc::new(Limits {
+            client,
+            each,
+            all,
+            has_warned,
+        }))
     }
 
     /// Asks for each client first: what one of them is refused is not taken from all.
     fn admit<B>(&self, request: &Request<B>) -> Result<[Option<Spent>; 2], Refusal> {
-        let Limits { client, each, all } = &*self.0;
+        let Limits { client, each, all, .. } = &*self.0;
         let of_each = each.as_ref().map(|Told { limit, teller, .. }| {
             let admitted = limit.admit(client.extract(request), 1);
-            admitted.map_err(|refusal| refusal.announce(teller.how()))
+            admitted.map_err(|refusal| {
+                self.warn(request);
+                refusal.announce(teller.how())
+            })
         });
         let of_each = of_each.transpose()?;
         let of_all = all.as_ref().map(|Told { limit, teller, .. }| {
@@ -79,6 +92,19 @@ impl Quotas {
             admitted.map_err(|refusal| refusal.announce(teller.how()))
         });
         Ok([of_each, of_all.transpose()?])
+    }
+
+    /// Warns once of a proxy that nobody has spoken of, behind which all clients have one allowance.
+    #[cold]
+    fn warn<B>(&self, request: &Request<B>) {
+        let headers = request.headers();
+        let is_passed_on = headers.contains_key("x-forwarded-for") || headers.contains_key(FORWARDED);
+        if self.0.client.is_peer() && is_passed_on && !self.0.has_warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a client was refused for whom a proxy seems to speak: if that is yours, set `clients.trusted_hops`, or \
+                 all clients behind it are one"
+            );
+        }
     }
 
     fn tell<B>(&self, [of_each, of_all]: [Option<Spent>; 2], response: &mut Response<B>) {

@@ -86,7 +86,8 @@ impl<'a> DependencyBuilder<'a> {
         }
     }
 
-    /// How much the service depends on it; for those who read the inventory. Default `Critical`.
+    /// How much the service depends on it; for those who read the inventory, and not the class that it is told. Default
+    /// `Critical`.
     pub fn criticality(mut self, class: Criticality) -> Self {
         self.criticality = class;
         self
@@ -119,7 +120,7 @@ impl<'a> DependencyBuilder<'a> {
         self
     }
 
-    /// Changes the retry; its total is the [`deadline`](Self::deadline).
+    /// Changes the retry; its events go where all of the service's go, and its total is the [`deadline`](Self::deadline).
     pub fn retry(mut self, change: impl FnOnce(RetryBuilder) -> RetryBuilder) -> Self {
         self.policies.retry = change(self.policies.retry);
         self
@@ -182,6 +183,7 @@ impl<'a> DependencyBuilder<'a> {
 
     /// Makes a client of HTTP, on pooled connections; requests begin with `base_url`, unless the setting
     /// `dependencies.<name>.url` says otherwise.
+    #[must_use]
     pub fn http(self, base_url: impl Into<String>) -> HttpClient {
         let transport = Transport::default();
         let reach = Reach {
@@ -192,11 +194,13 @@ impl<'a> DependencyBuilder<'a> {
     }
 
     /// Makes the layer for a client of one's own.
+    #[must_use]
     pub fn layer(self) -> DependencyLayer {
         self.declare(None).layer()
     }
 
     /// Makes the guard for what is no service.
+    #[must_use]
     pub fn guard(self) -> Guard {
         self.declare(None).guard()
     }
@@ -215,7 +219,7 @@ impl<'a> DependencyBuilder<'a> {
             runbook: self.runbook,
             waivers: self.waivers,
             waived,
-            url: Default::default(),
+            reach: Default::default(),
             is_wired: Default::default(),
         }));
         let declared = &mut app.dependencies[self.index];

@@ -46,6 +46,12 @@ impl Finish<'_> {
     pub(crate) fn all(&mut self, declared: Vec<Declared>) {
         let mut names = BTreeSet::new();
         for declared in declared {
+            if !is_name(&declared.name) {
+                let found = format!("a text of {} characters", declared.name.chars().count());
+                let allowed = "a name of 1 to 64 lowercase letters, digits, `_` and `-`, as its settings have it";
+                self.refuse("dependency".into(), found, allowed);
+                continue;
+            }
             if !names.insert(Arc::clone(&declared.name)) {
                 let key = format!("dependency {}", declared.name);
                 self.refuse(
@@ -193,14 +199,23 @@ impl Finish<'_> {
             let found = format!("a text of {} characters", reach.url.chars().count());
             return self.refuse(key, found, ALLOWED);
         };
+        let default = TransportConfig::default();
+        let is_bounded = !dependency.0.waived.contains(&Control::Bulkhead);
+        let attempt = dependency.attempt_timeout().config().limit;
         let config = TransportConfig {
             // As many as there can be under way: otherwise some would be opened anew for each call.
-            max_idle: dependency.bulkhead().config().concurrent as usize,
+            max_idle: if is_bounded {
+                dependency.bulkhead().config().concurrent as usize
+            } else {
+                default.max_idle
+            },
+            // Half, so that there is time left to be answered in.
+            connect_timeout: default.connect_timeout.min(attempt / 2),
             http2,
             ca_certificate: settings.ca_certificate.clone(),
-            ..TransportConfig::default()
+            ..default
         };
-        let _ = dependency.0.url.set(base.to_string());
+        let _ = dependency.0.reach.set((base.to_string(), config.clone()));
         if let Ok(url) = base.to_string().parse() {
             self.urls.insert(name.to_owned(), url);
         }
@@ -218,6 +233,12 @@ impl Finish<'_> {
             self.wrong.extend_from_slice(wrong.as_slice());
         }
     }
+}
+
+/// Returns whether settings can name it, in a file and in the environment.
+fn is_name(name: &str) -> bool {
+    let fits = |c: char| matches!(c, 'a'..='z' | '0'..='9' | '_' | '-');
+    (1..=64).contains(&name.len()) && name.chars().all(fits)
 }
 
 /// A name that was declared and nothing more.

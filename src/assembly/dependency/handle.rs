@@ -9,6 +9,7 @@ use super::layer::DependencyLayer;
 use super::outbound::Guards;
 use crate::base::criticality::Criticality;
 use crate::base::inventory::{Describe, Entry};
+use crate::client::TransportConfig;
 use crate::policy::breaker::{CircuitBreaker, State};
 use crate::policy::bulkhead::Bulkhead;
 use crate::policy::retry::Retry;
@@ -29,8 +30,8 @@ pub(super) struct Shared {
     pub(super) waivers: Waivers,
     /// The guards that are left out since it was declared.
     pub(super) waived: Vec<Control>,
-    /// Where it is, once the settings have been read.
-    pub(super) url: OnceLock<String>,
+    /// Where it is, and how it is connected to, once the settings have been read.
+    pub(super) reach: OnceLock<(String, TransportConfig)>,
     /// Whether anything has been made of it that can call.
     pub(super) is_wired: AtomicBool,
 }
@@ -79,18 +80,22 @@ impl Dependency {
     /// Describes the deadline of each call, which the retry keeps even if it is left out itself.
     fn describe_deadline(&self) -> Entry {
         let total = self.retry().config().total;
-        Entry::new("deadline", self.name(), "on").setting("total", format!("{:?}", total.unwrap_or_default()))
+        let entry = Entry::new("deadline", self.name(), if total.is_some() { "on" } else { "off" });
+        entry.setting("total", total.map_or("none".into(), |total| format!("{total:?}")))
     }
 
     pub(super) fn is_wired(&self) -> bool {
         self.0.is_wired.load(Ordering::Relaxed)
     }
 
-    /// Says why it is of no use now, if the circuit tells so.
+    /// Says why it is of no use now: nothing has been made of it that calls it, or the circuit tells so.
     ///
     /// A circuit whose open time is over does not: only a call makes it half-open, and none comes to a service that is
     /// unready because of it.
     pub(super) fn complaint(&self) -> Option<String> {
+        if !self.is_wired() {
+            return Some("nothing calls it".into());
+        }
         let circuit = self.breaker().snapshot();
         let is_over = circuit.next_attempt.is_some_and(|left| left.is_zero());
         if is_over || !matches!(circuit.state, State::Open | State::ForcedOpen) {
@@ -109,15 +114,20 @@ impl Describe for Dependency {
             criticality,
             is_required,
             runbook,
-            url,
+            reach,
             ..
         } = &*self.0;
         let state = if self.is_wired() { "on" } else { "missing" };
         let mut entry = Entry::new("dependency", &**name, state)
             .setting("criticality", criticality)
             .setting("needed_for_readiness", is_required);
-        if let Some(url) = url.get() {
-            entry = entry.setting("url", url);
+        if let Some((url, config)) = reach.get() {
+            entry = entry
+                .setting("url", url)
+                .setting("http2_only", config.http2)
+                .setting("connect_timeout", format!("{:?}", config.connect_timeout))
+                .setting("idle_connections", config.max_idle)
+                .setting("idle_timeout", format!("{:?}", config.idle_timeout));
         }
         match runbook {
             Some(path) => entry.setting("runbook", path.display()),

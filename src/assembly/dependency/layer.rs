@@ -12,7 +12,9 @@ use crate::web::{ByStatus, HttpReplay, RetryByStatus};
 /// Requests are tried again if their type is [`Idempotent`](crate::replay::Idempotent); [`http`](Self::http) and
 /// [`replay`](Self::replay) take other proof.
 ///
-/// Its errors are a [`Refusal`](crate::Refusal) or the client's own, boxed.
+/// Its errors are a [`Refusal`](crate::Refusal) or the client's own, boxed. What kind of requests it sends is unknown to
+/// it: a call ends with its response, whose body it does not look at, and the dependency is not told how long anybody
+/// waits. [`http`](Self::http) does both.
 ///
 /// # Examples
 ///
@@ -159,6 +161,11 @@ where
 pub struct HttpDependencyLayer<R = HttpReplay, A = RetryByStatus, C = ByStatus>(DependencyLayer<R, A, C>);
 
 impl<R, A, C> HttpDependencyLayer<R, A, C> {
+    /// Returns the dependency.
+    pub fn dependency(&self) -> &Dependency {
+        &self.0.dependency
+    }
+
     /// Lets `replay` say which requests may be sent again, and how. Default [`HttpReplay`].
     pub fn replay<P>(self, replay: P) -> HttpDependencyLayer<P, A, C> {
         HttpDependencyLayer(self.0.replay(replay))

@@ -43,7 +43,7 @@ impl Policies {
         let waives = |control| waived.contains(&control);
         let deadline = (!waives(Control::Deadline)).then_some(self.deadline);
         if waives(Control::AttemptTimeout) {
-            self.attempt = deadline.unwrap_or(LONGEST);
+            self.attempt = deadline.map_or(LONGEST, nearly);
         }
         if waives(Control::Retry) {
             self.retry = self.retry.attempts(1).without_budget();
@@ -70,8 +70,18 @@ impl Policies {
     }
 }
 
+/// What one attempt has of the whole time, if nobody limits it: a little less, so that a hang ends as an attempt that took
+/// too long, which the breaker sees, and not with the call, which it cannot tell from a caller who goes away.
+fn nearly(total: Duration) -> Duration {
+    total - total / 50
+}
+
 /// Puts the guards that are on under the settings.
 pub(super) fn apply(dependency: &Dependency, settings: &DependencySettings) -> [Result<(), InvalidSettings>; 3] {
+    if *settings == DependencySettings::default() {
+        // Nobody is told of changes that are none.
+        return [Ok(()), Ok(()), Ok(())];
+    }
     let is_on = |control| !dependency.0.waived.contains(&control);
     let retry = dependency.retry().reconfigure(|config| {
         if let Some(deadline) = settings.deadline.filter(|_| is_on(Control::Deadline)) {
@@ -86,7 +96,7 @@ pub(super) fn apply(dependency: &Dependency, settings: &DependencySettings) -> [
         let limit = if is_on(Control::AttemptTimeout) {
             settings.attempt_timeout
         } else {
-            total
+            total.map(nearly)
         };
         if let Some(limit) = limit {
             (config.limit, config.body_total) = (limit, Some(limit));
@@ -110,6 +120,8 @@ pub(super) fn numbers(dependency: &Dependency, patience: Option<Duration>) -> Ca
         total: retry.total,
         attempt: is_on(Control::AttemptTimeout).then(|| dependency.attempt_timeout().config().limit),
         waits: retry.backoff.longest().take(further).collect(),
+        unpaid: is_on(Control::Retry) && dependency.retry().budget().is_none(),
+        once: is_on(Control::Retry) && retry.attempts == 1,
         breaker: is_on(Control::Breaker).then(|| (*dependency.breaker().config()).clone()),
         places: is_on(Control::Bulkhead).then(|| dependency.bulkhead().config().concurrent),
         patience,

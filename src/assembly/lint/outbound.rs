@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::control::Control;
 use super::super::finding::Finding;
 use crate::base::error::InvalidSetting;
 use crate::policy::breaker::{CircuitBreakerConfig, Window};
@@ -16,6 +17,10 @@ pub(in super::super) struct Calls {
     pub(in super::super) attempt: Option<Duration>,
     /// The longest wait before each attempt but the first.
     pub(in super::super) waits: Vec<Duration>,
+    /// Whether nothing pays for further attempts.
+    pub(in super::super) unpaid: bool,
+    /// Whether there is one attempt, and nobody has said why.
+    pub(in super::super) once: bool,
     pub(in super::super) breaker: Option<CircuitBreakerConfig>,
     /// How many calls may be under way at once.
     pub(in super::super) places: Option<u32>,
@@ -35,6 +40,10 @@ impl Calls {
         let rules = [
             self.attempts_outlast_total(),
             self.outlasts_patience(),
+            self.hides_hangs(),
+            self.is_left_out("a retry of one attempt", Control::Retry, self.once),
+            self.is_left_out("a retry without a budget", Control::Retry, self.unpaid),
+            self.is_left_out("a breaker that only watches", Control::Breaker, self.watches()),
             self.window_forgets(),
             self.stays_closed_on_a_hang(),
             self.probes_come_too_late(),
@@ -44,9 +53,10 @@ impl Calls {
 
     fn attempt_outlasts_total(&self) -> Option<InvalidSetting> {
         let (attempt, total) = self.attempt.zip(self.total)?;
-        (attempt > total).then(|| {
+        (attempt >= total).then(|| {
             let key = format!("dependencies.{}.attempt_timeout", self.name);
-            let allowed = format!("at most the `deadline` of the whole call ({total:?}), or no attempt has its time");
+            let allowed =
+                format!("less than the `deadline` of the whole call ({total:?}), or no breaker ever sees a hang");
             InvalidSetting::new(key, format!("{attempt:?}"), allowed)
         })
     }
@@ -68,7 +78,7 @@ impl Calls {
             spent = spent.saturating_add(*wait).saturating_add(attempt);
             whole += u32::from(spent <= total);
         }
-        (spent > total && attempt <= total).then(|| {
+        (spent > total && attempt < total).then(|| {
             let attempts = self.waits.len() + 1;
             let backoff = self
                 .waits
@@ -95,6 +105,30 @@ impl Calls {
                 found,
                 format!("lower the deadline of its calls to {patience:?}, or raise that of the requests which need it"),
             )
+        })
+    }
+
+    /// Whoever waited is gone before the attempt is found to take too long.
+    fn hides_hangs(&self) -> Option<Finding> {
+        let (attempt, patience) = self.attempt.zip(self.patience)?;
+        self.breaker.as_ref()?;
+        (attempt >= patience).then(|| {
+            let found = format!(
+                "an attempt may take {attempt:?}, and no request lasts longer than {patience:?}: the breaker sees no hang"
+            );
+            self.finding(found, format!("give an attempt less than {patience:?}"))
+        })
+    }
+
+    fn watches(&self) -> bool {
+        self.breaker.as_ref().is_some_and(|breaker| breaker.shadow)
+    }
+
+    /// A guard that lets everything through is left out, and that takes a reason.
+    fn is_left_out(&self, what: &str, control: Control, is_so: bool) -> Option<Finding> {
+        is_so.then(|| {
+            let found = format!("{what} guards nothing, and nobody has said why");
+            self.finding(found, format!("say it by `.without(Control::{control:?}, reason)`"))
         })
     }
 

@@ -95,6 +95,14 @@ impl ClientIp {
         self
     }
 
+    /// Returns whether no header is believed.
+    pub(crate) fn is_peer(&self) -> bool {
+        matches!(
+            self.source,
+            Source::Peer | Source::XForwardedFor(0) | Source::Forwarded(0)
+        )
+    }
+
     fn told(&self, headers: &HeaderMap) -> Option<IpAddr> {
         match self.source {
             Source::Peer => None,
