@@ -115,6 +115,7 @@ async fn more_than_the_adaptive_limit_is_refused() {
 #[tokio::test]
 async fn critical_and_other_requests_have_their_own_places() {
     let app = places("2", "2").without(Control::AdaptiveLimit, "to see the places behind it");
+    let app = app.without(Control::LoadShed, "to see the places behind it");
     let harbour = Harbour::of(app);
     let _hung = harbour.hang("/reports/hang", 2).await;
     refused_by(&harbour.get("/reports").await, "no place came free within");
@@ -122,6 +123,18 @@ async fn critical_and_other_requests_have_their_own_places() {
 
     let _hung = harbour.hang("/orders/hang", 2).await;
     refused_by(&harbour.get("/orders").await, "no place came free within");
+}
+
+#[tokio::test]
+async fn without_an_adaptive_limit_load_is_shed_by_the_places_of_critical_requests() {
+    let app = places("10", "10").without(Control::AdaptiveLimit, "its latencies differ too much");
+    let harbour = Harbour::of(app);
+    let _hung = harbour.hang("/orders/hang", 8).await;
+    refused_by(
+        &harbour.get("/reports").await,
+        "too much to do for a request that is sheddable",
+    );
+    assert_eq!(harbour.get("/orders").await.status, 200);
 }
 
 #[tokio::test]

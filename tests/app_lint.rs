@@ -83,6 +83,7 @@ async fn what_works_badly_is_found_by_the_numbers_in_force() {
         "dependency payments: the circuit looks at the last 1s",
         "dependency payments: a probe counts for 1s",
         "dependency search: a call may take 70s, and no request lasts longer than 60s",
+        "dependency search: a retry of one attempt guards nothing, and nobody has said why",
         "dependency search: when it hangs, 1 at once × 30s of window / 1.5s a call = 20 calls are seen",
     ];
     assert_eq!(found.len(), expected.len(), "{found:#?}");

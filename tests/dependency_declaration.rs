@@ -229,8 +229,16 @@ fn everything_wrong_is_named_at_once_and_no_secret_is_shown() {
     let _ = app.dependency("pathless").health_path("healthz").http(URL);
     let _ = app.dependency("offline").health_path("/healthz").guard();
     let _ = app.dependency("older").http2().layer();
+    let _ = app.dependency("Not/a name").guard();
+    let _ = app
+        .dependency("again")
+        .without(Control::Retry, "one")
+        .without_until(Control::Retry, "two", "2020-01-01")
+        .guard();
     let wrong = wrong(app);
     for named in [
+        "`dependency` is a text of 10 characters; it must be a name of 1 to 64 lowercase letters",
+        "`dependency again.without.retry` is left out twice",
         "`dependency reasonless.without.retry` is without a reason",
         "`dependency twice` is declared twice",
         "`dependency lost.runbook` is the file /nowhere/lost.md, which is not there",
@@ -251,6 +259,26 @@ fn everything_wrong_is_named_at_once_and_no_secret_is_shown() {
     }
     assert!(!wrong.contains("hunter2"), "{wrong}");
     std::fs::remove_file(empty).unwrap();
+}
+
+#[test]
+fn a_guard_that_guards_nothing_and_was_not_left_out_is_found() {
+    let app = built(|payments| {
+        let once = payments.retry(|retry| retry.attempts(1).without_budget());
+        once.breaker(|breaker| breaker.shadow(true))
+    });
+    let found: Vec<_> = app.findings().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        found,
+        [
+            "dependency payments: a retry of one attempt guards nothing, and nobody has said why; \
+             say it by `.without(Control::Retry, reason)`",
+            "dependency payments: a retry without a budget guards nothing, and nobody has said why; \
+             say it by `.without(Control::Retry, reason)`",
+            "dependency payments: a breaker that only watches guards nothing, and nobody has said why; \
+             say it by `.without(Control::Breaker, reason)`",
+        ]
+    );
 }
 
 #[test]

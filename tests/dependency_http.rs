@@ -9,8 +9,8 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use seaworthy::criticality::Criticality;
 use seaworthy::retry::Backoff;
-use seaworthy::web::{problem, refused};
-use seaworthy::{Body, BoxError, DependencyBuilder, Endpoint, HttpClient, HttpClientFuture, Refusal};
+use seaworthy::web::{RequestLimits, problem, refused};
+use seaworthy::{Body, BoxError, Control, DependencyBuilder, Endpoint, HttpClient, HttpClientFuture, Refusal};
 use support::identity::Identity;
 use support::upstream::{Act, Upstream};
 use support::{Answer, Connection, Served, builder, eventually, send, within};
@@ -195,9 +195,23 @@ async fn an_attempt_that_hangs_is_ended_by_its_own_limit_and_is_a_failure() {
 }
 
 #[tokio::test]
+async fn a_hang_is_a_failure_also_where_nothing_limits_an_attempt() {
+    let scene = Scene::start(|payments| {
+        let slow = payments.without(Control::AttemptTimeout, "slow by nature");
+        nervous(slow.deadline(100 * MS))
+    })
+    .await;
+    scene.upstream.then([Act::Hang, Act::Hang, Act::OpenBody]);
+    for _ in 0..3 {
+        assert_eq!(scene.get("/").await.status, 504);
+    }
+    is_refused_at_once(&scene).await;
+}
+
+#[tokio::test]
 async fn a_call_keeps_its_place_until_the_end_of_its_body_and_beyond_the_places_calls_are_refused() {
     let scene = Scene::start(|payments| {
-        let patient = payments.attempt_timeout(20_000 * MS).deadline(20_000 * MS);
+        let patient = payments.attempt_timeout(20_000 * MS).deadline(21_000 * MS);
         patient.bulkhead(|bulkhead| bulkhead.concurrent(1).queue(0))
     })
     .await;
@@ -248,7 +262,7 @@ async fn whom_nobody_answers_is_given_up_before_the_attempt_is_over() {
     }
     let upstream = Upstream::start().await;
     let scene = Scene::of(upstream, &format!("http://{addr}"), &[], |payments| {
-        nervous(payments).attempt_timeout(5000 * MS)
+        nervous(payments).attempt_timeout(5000 * MS).deadline(6000 * MS)
     });
     let answer = scene.get("/").await;
     assert_eq!(
@@ -266,7 +280,7 @@ async fn a_tls_handshake_that_nobody_answers_is_given_up_before_the_attempt_is_o
     let file = identity.certificate.to_str().unwrap();
     let settings = [("dependencies.payments.ca_certificate", file)];
     let scene = Scene::of(Upstream::start().await, &url, &settings, |payments| {
-        nervous(payments).attempt_timeout(5000 * MS)
+        nervous(payments).attempt_timeout(5000 * MS).deadline(6000 * MS)
     });
     let answer = scene.get("/").await;
     assert_eq!(
@@ -370,6 +384,37 @@ async fn before_its_app_is_built_a_client_says_so() {
     assert_eq!(client.dependency().breaker().snapshot().calls, 0);
     let _app = app.build().unwrap();
     assert_eq!(within(asked()).await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn a_request_that_is_passed_on_does_not_speak_for_its_callers_connection() {
+    let scene = Scene::start(|payments| payments).await;
+    let request = Request::get("/")
+        .header("host", "elsewhere.example")
+        .header("connection", "keep-alive, x-of-one-hop")
+        .header("x-of-one-hop", "1")
+        .header("keep-alive", "timeout=1")
+        .header("upgrade", "websocket")
+        .header("x-of-all", "1")
+        .body(Body::empty())
+        .unwrap();
+    assert_eq!(within(scene.client.send(request)).await.unwrap().status(), 200);
+    let seen = scene.upstream.seen().remove(0);
+    assert_eq!(seen.header("host"), Some(scene.upstream.addr.to_string().as_str()));
+    let kept = ["x-of-one-hop", "keep-alive", "upgrade", "x-of-all"].map(|name| seen.header(name));
+    assert_eq!(kept, [None, None, None, Some("1")]);
+}
+
+#[tokio::test]
+async fn limits_of_the_request_that_came_are_not_those_of_the_call_that_it_causes() {
+    let scene = Scene::start(|payments| nervous(payments).attempt_timeout(50 * MS)).await;
+    scene.upstream.always(Act::Hang);
+    let mut limits = RequestLimits::default();
+    limits.deadline = Some(20_000 * MS);
+    let mut request = Request::get("/").body(Body::empty()).unwrap();
+    request.extensions_mut().insert(limits);
+    let error = within(scene.client.send(request)).await.unwrap_err();
+    assert!(error.to_string().contains("50ms"), "{error}");
 }
 
 #[tokio::test]
