@@ -112,8 +112,10 @@ pin_project! {
     impl<F> PinnedDrop for ObserveFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let _entered = this.span.enter();
-            drop(this.record.take());
+            if let Some(record) = this.record.take() {
+                let _entered = this.span.enter();
+                drop(record);
+            }
         }
     }
 }

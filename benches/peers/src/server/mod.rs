@@ -18,11 +18,13 @@ use std::time::Duration;
 
 use child::Child;
 use load::Load;
-use report::Sample;
+use report::{Measured, Sample};
 use variant::Variant;
 
 use crate::cores;
 use crate::interleave::order;
+
+type Failed = Box<dyn Error + Send + Sync>;
 
 /// How many connections ask at once.
 const CONNECTIONS: usize = 32;
@@ -36,7 +38,7 @@ const ROUNDS: usize = 40;
 /// # Errors
 ///
 /// When the system refuses a process, a thread or a socket, and when an answer is not what the handler says.
-pub fn serve_and_load(arguments: impl Iterator<Item = String>) -> Result<(), Box<dyn Error + Send + Sync>> {
+pub fn serve_and_load(arguments: impl Iterator<Item = String>) -> Result<(), Failed> {
     let arguments: Vec<String> = arguments.collect();
     if let [option, name, ..] = &*arguments
         && option == "--serve"
@@ -60,8 +62,7 @@ pub fn serve_and_load(arguments: impl Iterator<Item = String>) -> Result<(), Box
     Ok(())
 }
 
-/// Returns the samples of each variant, and what it allocates for a request.
-fn measure(rounds: usize) -> Result<Vec<(Variant, Vec<Sample>, f64)>, Box<dyn Error + Send + Sync>> {
+fn measure(rounds: usize) -> Result<Vec<Measured>, Failed> {
     let cores = cores::two();
     let mut children = Vec::new();
     for variant in Variant::ALL {
@@ -79,12 +80,16 @@ fn measure(rounds: usize) -> Result<Vec<(Variant, Vec<Sample>, f64)>, Box<dyn Er
     let mut measured = Vec::new();
     for (child, samples) in children.iter().zip(samples) {
         let allocations = Load::connect(child.address, 1)?.allocations()?;
-        measured.push((child.variant, samples, allocations));
+        measured.push(Measured {
+            variant: child.variant,
+            samples,
+            allocations,
+        });
     }
     Ok(measured)
 }
 
-fn sample(child: &mut Child) -> Result<Sample, Box<dyn Error + Send + Sync>> {
+fn sample(child: &mut Child) -> Result<Sample, Failed> {
     let mut load = Load::connect(child.address, CONNECTIONS)?;
     load.run(WARM_UP)?;
     let before = child.cpu_time()?;

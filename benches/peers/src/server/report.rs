@@ -18,8 +18,16 @@ pub(super) struct Sample {
     pub(super) p99: f64,
 }
 
-pub(super) fn text(measured: &[(Variant, Vec<Sample>, f64)]) -> String {
-    let rounds = measured.first().map_or(0, |(_, samples, _)| samples.len());
+/// All rounds of one variant.
+pub(super) struct Measured {
+    pub(super) variant: Variant,
+    pub(super) samples: Vec<Sample>,
+    /// For one request.
+    pub(super) allocations: f64,
+}
+
+pub(super) fn text(measured: &[Measured]) -> String {
+    let rounds = measured.first().map_or(0, |bare| bare.samples.len());
     let mut text = format!(
         "static handler over loopback, HTTP/1.1, {CONNECTIONS} connections, {rounds} rounds of {ROUND:?}; medians over the \
          rounds, in brackets their 10..90 %\n\n"
@@ -35,10 +43,13 @@ pub(super) fn text(measured: &[(Variant, Vec<Sample>, f64)]) -> String {
         "of bare's",
         "allocations",
     ];
-    let Some((_, bare, _)) = measured.first() else {
+    let Some(Measured { samples: bare, .. }) = measured.first() else {
         return text;
     };
-    let lines = measured.iter().map(|(variant, samples, allocations)| {
+    let lines = measured.iter().map(|of_one| {
+        let Measured {
+            samples, allocations, ..
+        } = of_one;
         let of = |figure: fn(&Sample) -> f64| median(samples.iter().map(figure));
         let of_bare = |figure: fn(&Sample) -> f64| {
             let ratios = samples.iter().zip(bare).map(|(one, bare)| figure(one) / figure(bare));
@@ -49,7 +60,7 @@ pub(super) fn text(measured: &[(Variant, Vec<Sample>, f64)]) -> String {
             .zip(bare)
             .map(|(one, bare)| bare.cpu_nanos / one.cpu_nanos);
         Line {
-            label: variant.label().to_owned(),
+            label: of_one.variant.label().to_owned(),
             cells: vec![
                 format!("{:.0}", of(|sample| sample.per_second)),
                 of_bare(|sample| sample.per_second),
@@ -82,7 +93,7 @@ fn spread(ratios: Vec<f64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Sample, Variant, text};
+    use super::{Measured, Sample, Variant, text};
 
     fn sample(per_second: f64) -> Sample {
         Sample {
@@ -94,11 +105,19 @@ mod tests {
         }
     }
 
+    fn measured(variant: Variant, per_second: [f64; 3]) -> Measured {
+        Measured {
+            variant,
+            samples: per_second.map(sample).into(),
+            allocations: 4.0,
+        }
+    }
+
     #[test]
     fn a_variant_is_compared_with_the_bare_server_of_the_same_round() {
         let measured = [
-            (Variant::Bare, vec![sample(100.0), sample(50.0), sample(200.0)], 6.0),
-            (Variant::Five, vec![sample(90.0), sample(45.0), sample(180.0)], 7.0),
+            measured(Variant::Bare, [100.0, 50.0, 200.0]),
+            measured(Variant::Five, [90.0, 45.0, 180.0]),
         ];
         let text = text(&measured);
         assert!(text.contains("90.0 % (90..90)"), "{text}");
