@@ -4,6 +4,9 @@
 //! `rate-limit`, `bulkhead`, `adaptive`, `together`, `five` and `outbound`, and without a name all of them are run. Take the ratios: absolute times are those of one
 //! machine, which the floors at the top describe.
 //!
+//! `cargo bench -p seaworthy-peers --bench server` compares whole servers over loopback, bare and behind layers; `-- server
+//! 10` after it makes ten rounds.
+//!
 //! # How it measures
 //!
 //! All rows of a comparison are measured in turn (`interleave`), in batches of well under a millisecond, and what a row
