@@ -133,7 +133,10 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for EndpointService<S> {
         }
         if let Some(declared) = declared {
             extensions.insert(declared.route);
-            extensions.insert(declared.limits);
+            // Each is an allocation, and without one the defaults hold.
+            if declared.limits != RequestLimits::default() {
+                extensions.insert(declared.limits);
+            }
             extensions.insert(declared.criticality);
         }
         self.inner.call(request)

@@ -79,6 +79,12 @@ impl<T> Live<T> {
         self.value.load_full()
     }
 
+    /// Looks at the value without touching a count that threads share; for a hot path that has no reader.
+    #[cfg(feature = "timeout")]
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&T) -> R) -> R {
+        look(&self.value.load())
+    }
+
     /// Makes a reader for a hot path: it looks for a new value at the price of one load.
     pub(crate) fn reader(&self) -> LiveReader<T> {
         LiveReader(Cache::new(Arc::clone(&self.value)))

@@ -141,7 +141,10 @@ impl Server {
             let in_flight = InFlight::begin(&noting);
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(PeerAddr(peer));
-            request.extensions_mut().insert(scheme);
+            // Each is an allocation, and without one a request is taken for plain.
+            if scheme == Scheme::Https {
+                request.extensions_mut().insert(scheme);
+            }
             let call = Call::new(&mut *service.borrow_mut(), request);
             async {
                 call.await

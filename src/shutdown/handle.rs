@@ -31,7 +31,7 @@ struct Shared {
     events: Events,
     request: watch::Sender<Option<Cause>>,
     phase: watch::Sender<Phase>,
-    draining: CancellationToken,
+    draining: Arc<CancellationToken>,
     cut: CancellationToken,
     requests: TaskTracker,
     connections: TaskTracker,
@@ -73,12 +73,12 @@ impl Shutdown {
     ///
     /// Safe to drop and to call again.
     pub fn closing(&self) -> impl Future<Output = ()> + Send + 'static {
-        self.0.draining.clone().cancelled_owned()
+        CancellationToken::clone(&self.0.draining).cancelled_owned()
     }
 
     /// Returns the token that tells long work to end.
     pub fn draining(&self) -> Draining {
-        Draining(self.0.draining.clone())
+        Draining(Arc::clone(&self.0.draining))
     }
 
     /// Returns the spawner of tasks that the drain waits for.
@@ -116,6 +116,13 @@ impl Shutdown {
         Fut: Future<Output = Result<(), BoxError>> + Send + 'static,
     {
         lock(&self.0.hooks).push(Hook::new(name.into(), hook));
+    }
+
+    /// As [`Draining::is_draining`], without a lock.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_draining(&self) -> bool {
+        // Closed just before the token is cancelled.
+        self.0.requests.is_closed()
     }
 
     /// Counts a connection as open until the returned value is dropped.
@@ -290,7 +297,7 @@ impl ShutdownBuilder {
             events: self.events,
             request: watch::Sender::new(None),
             phase: watch::Sender::new(Phase::Running),
-            draining: CancellationToken::new(),
+            draining: Arc::default(),
             cut: CancellationToken::new(),
             requests: TaskTracker::new(),
             connections: TaskTracker::new(),

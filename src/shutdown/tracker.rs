@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::Future;
+use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -10,7 +11,8 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 ///
 /// Streams and long work should watch it and end by themselves: at the drain's deadline they are cut.
 #[derive(Clone, Debug)]
-pub struct Draining(pub(super) CancellationToken);
+// Every request has one, and to clone a token takes a lock that all of them share.
+pub struct Draining(pub(super) Arc<CancellationToken>);
 
 impl Draining {
     /// Returns whether the drain has begun.

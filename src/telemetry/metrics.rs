@@ -1,11 +1,11 @@
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+use super::handles::{Handles, Sought};
 use super::names;
 use super::publish::Publisher;
 use crate::base::inventory::Inventory;
@@ -18,18 +18,55 @@ pub(crate) struct Metrics {
     recorder: Arc<PrometheusRecorder>,
     handle: PrometheusHandle,
     publisher: Publisher,
-    durations: RwLock<HashMap<Series, Histogram>>,
-    active: RwLock<HashMap<[&'static str; 2], Gauge>>,
+    durations: Handles<Series<Box<str>>, Histogram>,
+    active: Handles<Active, Gauge>,
 }
 
 /// What tells one duration's series from another; every part is of a bounded set.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct Series {
+#[derive(Clone, Hash)]
+struct Series<T> {
     method: &'static str,
     scheme: &'static str,
-    route: Box<str>,
+    route: T,
     status: Option<u16>,
-    error: Option<Box<str>>,
+    error: Option<T>,
+}
+
+impl Sought<Series<Box<str>>> for Series<&str> {
+    fn is(&self, key: &Series<Box<str>>) -> bool {
+        self.method == key.method
+            && self.scheme == key.scheme
+            && self.route == &*key.route
+            && self.status == key.status
+            && self.error == key.error.as_deref()
+    }
+
+    fn to_key(&self) -> Series<Box<str>> {
+        Series {
+            method: self.method,
+            scheme: self.scheme,
+            route: self.route.into(),
+            status: self.status,
+            error: self.error.map(Into::into),
+        }
+    }
+}
+
+/// What tells one gauge of requests under way from another.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Active {
+    method: &'static str,
+    scheme: &'static str,
+}
+
+impl Sought<Self> for Active {
+    fn is(&self, key: &Self) -> bool {
+        self == key
+    }
+
+    fn to_key(&self) -> Self {
+        self.clone()
+    }
 }
 
 impl Metrics {
@@ -47,8 +84,8 @@ impl Metrics {
             handle: recorder.handle(),
             recorder,
             publisher: Publisher::default(),
-            durations: RwLock::default(),
-            active: RwLock::default(),
+            durations: Handles::default(),
+            active: Handles::default(),
         }
     }
 
@@ -74,12 +111,13 @@ impl Metrics {
     }
 
     pub(super) fn began(&self, method: &'static str, scheme: &'static str) {
-        self.active(method, scheme).increment(1.0);
+        self.active(Active { method, scheme }, |active| active.increment(1.0));
     }
 
     pub(super) fn ended(&self, request: &RequestEnded<'_>) {
-        self.active(request.method, request.scheme).decrement(1.0);
-        self.duration(request).record(request.took.as_secs_f64());
+        let RequestEnded { method, scheme, .. } = *request;
+        self.active(Active { method, scheme }, |active| active.decrement(1.0));
+        self.record(request);
         if let Some(refusal) = request.refusal {
             let labels = vec![
                 Label::from_static_parts("policy", refusal.policy()),
@@ -92,26 +130,27 @@ impl Metrics {
         }
     }
 
-    fn active(&self, method: &'static str, scheme: &'static str) -> Gauge {
-        resolve(&self.active, [method, scheme], |[method, scheme]| {
+    fn active(&self, series: Active, change: impl FnOnce(&Gauge)) {
+        let register = |Active { method, scheme }: &Active| {
             let labels = vec![
                 Label::from_static_parts("http_request_method", method),
                 Label::from_static_parts("url_scheme", scheme),
             ];
             self.recorder
                 .register_gauge(&Key::from_parts(names::ACTIVE_REQUESTS, labels), &METADATA)
-        })
+        };
+        self.active.with(&series, register, change);
     }
 
-    fn duration(&self, request: &RequestEnded<'_>) -> Histogram {
+    fn record(&self, request: &RequestEnded<'_>) {
         let series = Series {
             method: request.method,
             scheme: request.scheme,
-            route: request.route.into(),
+            route: request.route,
             status: request.status,
-            error: request.error.map(Into::into),
+            error: request.error,
         };
-        resolve(&self.durations, series, |series| {
+        let register = |series: &Series<Box<str>>| {
             let mut labels = vec![
                 Label::from_static_parts("http_request_method", series.method),
                 Label::from_static_parts("url_scheme", series.scheme),
@@ -125,25 +164,10 @@ impl Metrics {
             }
             self.recorder
                 .register_histogram(&Key::from_parts(names::REQUEST_DURATION, labels), &METADATA)
-        })
+        };
+        let took = request.took.as_secs_f64();
+        self.durations.with(&series, register, |duration| duration.record(took));
     }
-}
-
-/// Finds a handle that was resolved before, or resolves it.
-fn resolve<K, H>(known: &RwLock<HashMap<K, H>>, key: K, register: impl FnOnce(&K) -> H) -> H
-where
-    K: Eq + std::hash::Hash,
-    H: Clone,
-{
-    if let Some(handle) = known.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
-        return handle.clone();
-    }
-    let handle = register(&key);
-    known
-        .write()
-        .unwrap_or_else(PoisonError::into_inner)
-        .insert(key, handle.clone());
-    handle
 }
 
 fn describe(recorder: &dyn Recorder) {

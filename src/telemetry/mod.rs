@@ -4,6 +4,8 @@
 //! [`Inventory`](crate::inventory::Inventory) and [publishing](Publisher) that.
 
 #[cfg(feature = "app")]
+mod handles;
+#[cfg(feature = "app")]
 mod logs;
 #[cfg(feature = "app")]
 mod metrics;

@@ -16,6 +16,7 @@ use crate::base::criticality::Criticality;
 use crate::base::deadline::Deadline;
 use crate::base::error::BoxError;
 use crate::base::refusal::Refusal;
+use crate::shutdown::InFlight;
 
 /// A request's or response's body; every HTTP layer of this crate takes it and gives it.
 ///
@@ -28,6 +29,8 @@ use crate::base::refusal::Refusal;
 pub struct Body {
     source: Source,
     riders: Vec<Box<dyn Rider>>,
+    /// Beside the riders, as every response has one, and a rider is two allocations.
+    in_flight: Option<InFlight>,
     span: Option<Span>,
     deadline: Option<Deadline>,
     criticality: Option<Criticality>,
@@ -106,6 +109,7 @@ impl Body {
         Self {
             source,
             riders: Vec::new(),
+            in_flight: None,
             span: None,
             deadline: None,
             criticality: None,
@@ -120,9 +124,11 @@ impl Body {
             Source::Whole(bytes) => Source::Whole(bytes.clone()),
             Source::Stream(_) => return None,
         };
-        self.riders.is_empty().then(|| Self {
+        let is_alone = self.riders.is_empty() && self.in_flight.is_none();
+        is_alone.then(|| Self {
             source,
             riders: Vec::new(),
+            in_flight: None,
             span: self.span.clone(),
             deadline: self.deadline,
             criticality: self.criticality,
@@ -137,6 +143,13 @@ impl Body {
 
     pub(crate) fn add_rider(&mut self, rider: impl Rider + 'static) {
         self.riders.push(Box::new(rider));
+    }
+
+    /// Keeps a request in flight until the body has ended.
+    pub(crate) fn keep_in_flight(&mut self, in_flight: InFlight) {
+        if let Some(outer) = self.in_flight.replace(in_flight) {
+            self.add_rider(Riding { _in_flight: outer });
+        }
     }
 
     /// Enters `span` whenever the body is polled, unless an inner layer has set its own, which knows more.
@@ -208,8 +221,16 @@ impl Body {
         mem::take(&mut self.riders)
             .iter_mut()
             .for_each(|rider| rider.ended(end));
+        self.in_flight = None;
     }
 }
+
+/// Stays in flight until the body has ended.
+struct Riding {
+    _in_flight: InFlight,
+}
+
+impl Rider for Riding {}
 
 impl http_body::Body for Body {
     type Data = Bytes;

@@ -114,8 +114,8 @@ pin_project! {
     impl<F> PinnedDrop for ObserveFuture<F> {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            let _entered = this.span.enter();
             if let Some(record) = this.record.take() {
+                let _entered = this.span.enter();
                 record.tell_route(this.span);
             }
         }

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::body::{Body, Rider};
+use super::body::Body;
 use crate::base::error::BoxError;
 use crate::shutdown::{InFlight, Shutdown};
 
@@ -120,21 +120,14 @@ where
         let mut response = ready!(this.response.poll(cx))?.map(Body::new);
         // The header of a switch names the protocol that the connection goes over to.
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if *this.closes && !switches && this.shutdown.draining().is_draining() {
+        if *this.closes && !switches && this.shutdown.is_draining() {
             response
                 .headers_mut()
                 .insert(CONNECTION, HeaderValue::from_static("close"));
         }
         if let Some(in_flight) = this.in_flight.take() {
-            response.body_mut().add_rider(Riding { _in_flight: in_flight });
+            response.body_mut().keep_in_flight(in_flight);
         }
         Poll::Ready(Ok(response))
     }
 }
-
-/// Stays in flight until the body has ended.
-struct Riding {
-    _in_flight: InFlight,
-}
-
-impl Rider for Riding {}

@@ -19,6 +19,12 @@ pub(crate) struct Allocated {
     pub(crate) bytes: u64,
 }
 
+/// Returns how often this thread has allocated; everything is counted from the first call on.
+pub(crate) fn so_far() -> u64 {
+    ON.store(true, Ordering::Relaxed);
+    SO_FAR.get().count
+}
+
 /// Counts what this thread allocates while `work` runs.
 pub(crate) fn count(work: impl FnOnce()) -> Allocated {
     let before = SO_FAR.get();

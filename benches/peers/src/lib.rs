@@ -1,8 +1,11 @@
 //! What the layers of seaworthy add to a call, beside those of other crates.
 //!
 //! `cargo bench -p seaworthy-peers -- breaker` compares the breakers; the groups are `breaker`, `timeout`, `retry`,
-//! `rate-limit` and `bulkhead`, and without a name all of them are run. Take the ratios: absolute times are those of one
+//! `rate-limit`, `bulkhead`, `adaptive`, `together`, `five` and `outbound`, and without a name all of them are run. Take the ratios: absolute times are those of one
 //! machine, which the floors at the top describe.
+//!
+//! `cargo bench -p seaworthy-peers --bench server` compares whole servers over loopback, bare and behind layers; `-- server
+//! 10` after it makes ten rounds.
 //!
 //! # How it measures
 //!
@@ -27,9 +30,12 @@ mod inner;
 mod interleave;
 mod pair;
 mod report;
+mod server;
 mod statistics;
 mod surroundings;
 mod versions;
+
+pub use server::serve_and_load;
 
 use std::error::Error;
 use std::time::Duration;

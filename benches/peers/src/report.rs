@@ -216,9 +216,10 @@ fn pair(text: &mut String, measured: &Measured, versions: &Versions) {
     table(text, &columns, lines.collect());
 }
 
-struct Line {
-    label: String,
-    cells: Vec<String>,
+/// A line of a table.
+pub(crate) struct Line {
+    pub(crate) label: String,
+    pub(crate) cells: Vec<String>,
 }
 
 fn label(row: &Row, versions: &Versions) -> String {
@@ -239,7 +240,7 @@ fn count(of_a_call: f64) -> String {
 }
 
 /// Prints lines with their labels to the left and their cells to the right, each below its column.
-fn table(text: &mut String, columns: &[&str], lines: Vec<Line>) {
+pub(crate) fn table(text: &mut String, columns: &[&str], lines: Vec<Line>) {
     let label = widest(lines.iter().map(|line| line.label.as_str()));
     let widths: Vec<usize> = columns
         .iter()

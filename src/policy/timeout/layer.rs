@@ -82,7 +82,8 @@ impl Timeout {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        Call::new(self.timed(self.config().limit, None, operation))
+        let limit = self.0.settings.look(|config| config.limit);
+        Call::new(self.timed(limit, None, operation))
     }
 
     /// Returns the limits in force.

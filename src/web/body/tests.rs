@@ -242,3 +242,15 @@ async fn a_rider_that_waits_may_end_a_body_that_is_silent() {
     let error = body.frame().await.unwrap().unwrap_err();
     assert_eq!(Refusal::find(error.as_ref()), Some(&refusal()));
 }
+
+#[test]
+fn a_request_is_in_flight_for_everybody_who_counts_it_until_its_body_is_gone() {
+    let [inner, outer] = [(); 2].map(|()| crate::shutdown::Shutdown::builder().build().unwrap());
+    let mut body = Body::from("ahoy");
+    body.keep_in_flight(inner.enter());
+    body.keep_in_flight(outer.enter());
+    assert_eq!([inner.in_flight(), outer.in_flight()], [1, 1]);
+    assert!(body.copy().is_none(), "a copy would be in flight for nobody");
+    drop(body);
+    assert_eq!([inner.in_flight(), outer.in_flight()], [0, 0]);
+}

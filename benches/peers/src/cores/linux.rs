@@ -1,6 +1,9 @@
 //! On Linux, a thread has a set of cores that it may use.
 
+use std::time::Duration;
+
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::time::{ClockId, clock_gettime};
 
 /// Returns the cores that this thread may use; none if the system does not tell.
 pub(super) fn allowed() -> Vec<usize> {
@@ -27,4 +30,9 @@ impl Drop for Bound {
             let _ = sched_setaffinity(None, before);
         }
     }
+}
+
+/// Returns how long the threads of this process have run so far.
+pub(crate) fn cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ProcessCPUTime)).unwrap_or_default()
 }

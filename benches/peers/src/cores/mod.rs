@@ -7,7 +7,7 @@
 #[cfg_attr(not(target_os = "linux"), path = "elsewhere.rs")]
 mod system;
 
-pub(crate) use system::bind;
+pub(crate) use system::{bind, cpu_time};
 
 /// Returns two cores that this thread may use, if there are two.
 pub(crate) fn two() -> Option<[usize; 2]> {

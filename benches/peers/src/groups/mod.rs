@@ -5,6 +5,7 @@ mod breaker;
 mod bulkhead;
 mod five;
 pub(crate) mod floors;
+mod outbound;
 mod rate_limit;
 mod retry;
 mod timeout;
@@ -22,7 +23,7 @@ pub(crate) struct Group {
 }
 
 /// All groups, by the names by which they can be asked for.
-pub(crate) const ALL: [Group; 8] = [
+pub(crate) const ALL: [Group; 9] = [
     Group {
         name: "breaker",
         comparisons: breaker::comparisons,
@@ -54,6 +55,10 @@ pub(crate) const ALL: [Group; 8] = [
     Group {
         name: "five",
         comparisons: five::comparisons,
+    },
+    Group {
+        name: "outbound",
+        comparisons: outbound::comparisons,
     },
 ];
 

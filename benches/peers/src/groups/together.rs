@@ -53,7 +53,7 @@ fn ours(inner: Inner) -> Row {
 
 /// tower has no breaker; this one has no tower layer.
 #[derive(Clone)]
-struct Reclosed<S> {
+pub(super) struct Reclosed<S> {
     recloser: AsyncRecloser,
     inner: S,
 }
@@ -72,10 +72,14 @@ impl<S: Service<u64>> Service<u64> for Reclosed<S> {
     }
 }
 
-fn tower(inner: Inner) -> impl Service<u64, Response = u64> + Clone + Send + 'static {
+pub(super) fn reclosed<S>(inner: S) -> Reclosed<S> {
     let recloser = AsyncRecloser::from(Recloser::custom().closed_len(100).build());
+    Reclosed { recloser, inner }
+}
+
+fn tower(inner: Inner) -> impl Service<u64, Response = u64> + Clone + Send + 'static {
     let inner = tower::timeout::Timeout::new(inner, LIMIT);
-    tower::retry::Retry::new(retry::Budgeted::new(), Reclosed { recloser, inner })
+    tower::retry::Retry::new(retry::Budgeted::new(), reclosed(inner))
 }
 
 type Output = Result<u64, Failure>;

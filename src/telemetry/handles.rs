@@ -1,0 +1,88 @@
+use std::hash::{BuildHasher, Hash, RandomState};
+
+use arc_swap::ArcSwap;
+use hashbrown::HashTable;
+
+/// The handles of metrics, found again by what tells their series apart.
+///
+/// Every request looks for some: that takes no lock, no allocation and no reference count that threads share.
+pub(super) struct Handles<K, H> {
+    known: ArcSwap<HashTable<Known<K, H>>>,
+    hasher: RandomState,
+}
+
+#[derive(Clone)]
+struct Known<K, H> {
+    hash: u64,
+    key: K,
+    handle: H,
+}
+
+/// What is looked for, and hashes as its key does.
+pub(super) trait Sought<K>: Hash {
+    fn is(&self, key: &K) -> bool;
+    fn to_key(&self) -> K;
+}
+
+impl<K: Clone, H: Clone> Handles<K, H> {
+    /// Works with a handle that was registered before, or registers it.
+    pub(super) fn with(&self, sought: &impl Sought<K>, register: impl FnOnce(&K) -> H, work: impl FnOnce(&H)) {
+        let hash = self.hasher.hash_one(sought);
+        let known = self.known.load();
+        if let Some(known) = known.find(hash, |known| sought.is(&known.key)) {
+            return work(&known.handle);
+        }
+        let key = sought.to_key();
+        let handle = register(&key);
+        work(&handle);
+        let new = Known { hash, key, handle };
+        // Two threads may register the same: the recorder gives both the same.
+        self.known.rcu(|known| {
+            let mut known = HashTable::clone(known);
+            if known.find(hash, |known| sought.is(&known.key)).is_none() {
+                known.insert_unique(hash, new.clone(), |known| known.hash);
+            }
+            known
+        });
+    }
+}
+
+impl<K, H> Default for Handles<K, H> {
+    fn default() -> Self {
+        Self {
+            known: ArcSwap::from_pointee(HashTable::new()),
+            hasher: RandomState::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    impl Sought<String> for &str {
+        fn is(&self, key: &String) -> bool {
+            self == key
+        }
+
+        fn to_key(&self) -> String {
+            (*self).to_owned()
+        }
+    }
+
+    #[test]
+    fn a_handle_is_registered_once_and_found_again() {
+        let handles = Handles::<String, usize>::default();
+        let registered = Cell::new(0);
+        let register = |key: &String| {
+            registered.set(registered.get() + 1);
+            key.len()
+        };
+        for key in ["a", "bb", "a", "ccc", "bb", "a"] {
+            handles.with(&key, register, |handle| assert_eq!(*handle, key.len()));
+        }
+        assert_eq!(registered.get(), 3);
+    }
+}
