@@ -117,6 +117,8 @@ pin_project! {
             if let Some(record) = this.record.take() {
                 let _entered = this.span.enter();
                 record.tell_route(this.span);
+                // Within the span, as what it tells is.
+                drop(record);
             }
         }
     }
