@@ -171,7 +171,10 @@ async fn a_hanging_payments_costs_no_deadline_and_no_memory_and_orders_recovers_
         "{breaker}"
     );
     assert_eq!(get(process.admin, "/readyz").await.status, 200);
-    assert!(get(process.admin, "/healthz").await.body.contains(r#""status":"warn""#));
+    eventually("the check has noticed", async || {
+        get(process.admin, "/healthz").await.body.contains(r#""status":"warn""#)
+    })
+    .await;
 
     control(payments, "healthy").await;
     let healed = Instant::now();
