@@ -7,7 +7,7 @@ use self::reader::{Range, Reader, Span};
 use self::sources::{Env, collect};
 use super::sizing::{BODY_LIMIT, Sizing};
 use crate::base::error::InvalidSetting;
-use crate::client::BaseUrl;
+use crate::client::{ALLOWED, BaseUrl};
 use crate::policy::rate_limit::Quota;
 use crate::server::ServerConfig;
 use crate::shutdown::ShutdownConfig;
@@ -38,7 +38,31 @@ pub(super) struct Settings {
     pub(super) shutdown: ShutdownConfig,
     pub(super) log_filter: String,
     pub(super) log_format: LogFormat,
+    pub(super) traces: TraceSettings,
     pub(super) dependencies: BTreeMap<String, DependencySettings>,
+}
+
+/// Which spans go where.
+#[derive(Clone, Debug)]
+pub(super) struct TraceSettings {
+    /// The collector; none exports nothing.
+    pub(super) endpoint: Option<BaseUrl>,
+    pub(super) protocol: &'static str,
+    pub(super) sample_ratio: f64,
+}
+
+impl TraceSettings {
+    /// The setting that says where the collector is.
+    pub(super) const ENDPOINT: &str = "traces.endpoint";
+    pub(super) const HTTP: &str = "http";
+
+    fn read_from(reader: &mut Reader) -> Self {
+        Self {
+            endpoint: reader.optional(Self::ENDPOINT, ALLOWED, |_| true),
+            protocol: reader.one_of("traces.protocol", [Self::HTTP, "grpc"]),
+            sample_ratio: reader.within("traces.sample_ratio", 1.0, Range(0.0, 1.0)),
+        }
+    }
 }
 
 /// What is said of one dependency; it wins over what the program says.
@@ -226,6 +250,7 @@ impl Settings {
             shutdown,
             log_filter,
             log_format,
+            traces: TraceSettings::read_from(reader),
             dependencies: reader.dependencies(),
         }
     }

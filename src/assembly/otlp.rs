@@ -1,0 +1,83 @@
+//! Exports the spans of a service as its settings say.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing_subscriber::{Layer, Registry};
+
+use super::app::App;
+use super::error::AppError;
+use super::settings::{Settings, TraceSettings};
+use crate::base::error::InvalidSetting;
+use crate::base::inventory::Inventory;
+use crate::client::{BaseUrl, collector_over_grpc, collector_over_http};
+use crate::telemetry::Telemetry;
+use crate::telemetry::otlp::{Traces, Way};
+
+/// The longest wait for the last spans to be sent, at the end of the drain.
+const FLUSH: Duration = Duration::from_secs(1);
+
+/// Where the spans of a service go, if anywhere.
+#[derive(Clone)]
+pub(super) struct Collector(Option<Traces>);
+
+impl Collector {
+    pub(super) fn new(
+        service: &Arc<str>,
+        settings: &Settings,
+        telemetry: &Telemetry,
+        wrong: &mut Vec<InvalidSetting>,
+    ) -> Self {
+        let TraceSettings {
+            endpoint: Some(endpoint),
+            protocol,
+            sample_ratio,
+        } = &settings.traces
+        else {
+            return Self(None);
+        };
+        let way = way(endpoint, protocol).map_err(|setting| wrong.push(setting)).ok();
+        let (url, events) = (endpoint.to_string(), telemetry.clone());
+        Self(way.map(|way| Traces::new(Arc::clone(service), url, protocol, *sample_ratio, way, events)))
+    }
+
+    pub(super) fn add_to(&self, inventory: &Inventory) {
+        if let Some(traces) = &self.0 {
+            inventory.add(traces.clone());
+        }
+    }
+
+    /// Makes the layer, unless the program has taken it already or somebody else's subscriber is there.
+    pub(super) fn layer(&self) -> Result<Option<impl Layer<Registry> + Send + Sync + use<>>, AppError> {
+        let is_free = !tracing::dispatcher::has_been_set();
+        let traces = self.0.as_ref().filter(|traces| is_free && !traces.has_begun());
+        Ok(traces.map(Traces::layer).transpose()?)
+    }
+
+    pub(super) async fn flush(&self) {
+        if let Some(traces) = &self.0 {
+            traces.flush(FLUSH).await;
+        }
+    }
+}
+
+fn way(endpoint: &BaseUrl, protocol: &str) -> Result<Way, InvalidSetting> {
+    if protocol == TraceSettings::HTTP {
+        let client = collector_over_http(TraceSettings::ENDPOINT, endpoint)?;
+        return Ok(Way::Http {
+            url: format!("{endpoint}v1/traces"),
+            client,
+        });
+    }
+    let channel = collector_over_grpc(TraceSettings::ENDPOINT, endpoint)?;
+    Ok(Way::Grpc(Box::new(channel)))
+}
+
+impl App {
+    /// Returns the export of spans, if the setting `traces.endpoint` says where to.
+    ///
+    /// Only for a subscriber of your own: [`bind`](Self::bind) installs one with the export where there is none.
+    pub fn traces(&self) -> Option<&Traces> {
+        self.collector.0.as_ref()
+    }
+}
