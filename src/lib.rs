@@ -25,7 +25,7 @@
 //!
 //! # The order of the layers
 //!
-//! Inbound, outermost first, as `App` wires them and as you should: [`RequestIdLayer`](web::RequestIdLayer),
+//! Inbound, outermost first, as `App` wires them and as you should: [`ContextLayer`](web::ContextLayer),
 //! [`HealthLayer`](web::HealthLayer), [`CriticalityLayer`](web::CriticalityLayer), [`ObserveLayer`](web::ObserveLayer),
 //! [`ErrorBoundaryLayer`](web::ErrorBoundaryLayer), [`ShutdownLayer`](web::ShutdownLayer),
 //! `Timeout::http_layer`, `RateLimit::http_layer`, `LoadShed::http_layer`, `AdaptiveLimit::http_layer`,
@@ -108,6 +108,8 @@ pub use assembly::{
     App, AppBuilder, AppError, Bound, Control, Dependency, DependencyBuilder, DependencyLayer, Endpoint, Finding,
     Guard, HttpClient, HttpClientFuture, HttpDependencyLayer, run,
 };
+#[cfg(feature = "http")]
+pub use base::context;
 pub use base::error::{BoxError, InvalidSetting, InvalidSettings};
 #[cfg(any(feature = "bulkhead", feature = "http", feature = "rate-limit"))]
 pub use base::key;

@@ -124,7 +124,12 @@ impl App {
 
     fn install(&self) -> Result<(), AppError> {
         let (filter, format) = (&self.settings.log_filter, self.settings.log_format);
-        install_logs(filter, format, run::owns_process(), self.collector.layer()?);
+        let layer = self.collector.layer()?;
+        let is_ours = layer.is_some();
+        let is_installed = install_logs(filter, format, run::owns_process(), layer);
+        if is_ours && !is_installed {
+            self.collector.withdraw();
+        }
         Ok(())
     }
 

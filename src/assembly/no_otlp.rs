@@ -29,5 +29,7 @@ impl Collector {
         Ok(None)
     }
 
+    pub(super) fn withdraw(&self) {}
+
     pub(super) async fn flush(&self) {}
 }

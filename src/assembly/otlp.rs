@@ -47,11 +47,17 @@ impl Collector {
         }
     }
 
-    /// Makes the layer, unless the program has taken it already or somebody else's subscriber is there.
+    /// Makes the layer, unless the program has taken one for its own subscriber.
     pub(super) fn layer(&self) -> Result<Option<impl Layer<Registry> + Send + Sync + use<>>, AppError> {
-        let is_free = !tracing::dispatcher::has_been_set();
-        let traces = self.0.as_ref().filter(|traces| is_free && !traces.has_begun());
+        let traces = self.0.as_ref().filter(|traces| !traces.has_begun());
         Ok(traces.map(Traces::layer).transpose()?)
+    }
+
+    /// Ends the export if the layer could not be installed, as there was a subscriber already.
+    pub(super) fn withdraw(&self) {
+        if let Some(traces) = &self.0 {
+            traces.withdraw();
+        }
     }
 
     pub(super) async fn flush(&self) {

@@ -142,13 +142,19 @@ fn said(text: &str) -> Option<&str> {
 }
 
 pub(super) fn request(request: &RequestEnded<'_>) {
-    let RequestEnded { status, error, .. } = *request;
+    let RequestEnded {
+        method,
+        route,
+        status,
+        error,
+        ..
+    } = *request;
     let took_ms = millis(request.took);
     let refused_by = request.refusal.map(|refusal| refusal.name());
     if request.outcome == Outcome::Failure {
-        tracing::warn!(target: names::ACCESS_LOG, status, took_ms, error, refused_by, "request failed");
+        tracing::warn!(target: names::ACCESS_LOG, method, route, status, took_ms, error, refused_by, "request failed");
     } else {
-        tracing::info!(target: names::ACCESS_LOG, status, took_ms, error, refused_by, "request");
+        tracing::info!(target: names::ACCESS_LOG, method, route, status, took_ms, error, refused_by, "request");
     }
 }
 

@@ -1,5 +1,7 @@
 //! Every name that this crate gives to a metric, a label or a log's target.
 
+use crate::base::refusal;
+
 /// OpenTelemetry's `http.server.request.duration`, in seconds.
 pub const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
 /// OpenTelemetry's `http.server.active_requests`.
@@ -22,5 +24,8 @@ pub const REQUEST_DURATION_BUCKETS: [f64; 14] = [
 pub const LOG: &str = "seaworthy";
 /// The target of the one log line a request.
 pub const ACCESS_LOG: &str = "seaworthy::access";
+/// The target of what refused a call, within the span of the call; on the level `DEBUG`, as the access log has those of
+/// requests already.
+pub const REFUSED_LOG: &str = refusal::TARGET;
 /// The target of events.
 pub const EVENT_LOG: &str = "seaworthy::event";

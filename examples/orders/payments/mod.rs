@@ -6,7 +6,8 @@ use std::fmt;
 
 use http::Request;
 use http_body_util::BodyExt;
-use seaworthy::web::{RequestId, X_REQUEST_ID};
+use seaworthy::context::RequestId;
+use seaworthy::web::X_REQUEST_ID;
 use seaworthy::{Body, BoxError, Guarded, HttpClient, Refusal};
 
 use crate::api::Order;

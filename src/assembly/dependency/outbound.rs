@@ -14,7 +14,8 @@ use crate::policy::retry::{Retry, RetryService};
 use crate::policy::timeout::{Timeout, TimeoutService};
 use crate::web::{
     ByStatus, HttpBulkheadService, HttpCircuitBreakerService, HttpReplay, HttpTimeoutService, RetryByStatus,
-    SendCriticalityLayer, SendCriticalityService, SendDeadlineLayer, SendDeadlineService,
+    SendContextLayer, SendContextService, SendCriticalityLayer, SendCriticalityService, SendDeadlineLayer,
+    SendDeadlineService,
 };
 
 /// The live policies of one dependency; everything that calls it goes through the same ones.
@@ -29,7 +30,8 @@ pub(super) struct Guards {
 pub(super) type Plain<S, R, A, C> = RetryService<CircuitBreakerService<TimeoutService<BulkheadService<S>>, C>, R, A>;
 pub(super) type Http<S, R = HttpReplay, A = RetryByStatus, C = ByStatus> =
     RetryService<HttpCircuitBreakerService<Attempt<S>, C>, R, A>;
-type Attempt<S> = HttpTimeoutService<HttpBulkheadService<SendDeadlineService<SendCriticalityService<S>>>>;
+type Attempt<S> =
+    HttpTimeoutService<HttpBulkheadService<SendDeadlineService<SendCriticalityService<SendContextService<S>>>>>;
 
 impl Guards {
     /// Puts them round an HTTP client; `replay` and `appraise` say what is tried again, `classify` what is a failure.
@@ -53,6 +55,8 @@ impl Guards {
             .layer(SendDeadlineLayer::new())
             // Next to the client, as it depends on nothing.
             .layer(SendCriticalityLayer)
+            // Next to the client: the span is that of the attempt.
+            .layer(SendContextLayer)
             .service(client)
     }
 

@@ -5,13 +5,14 @@ use tracing_subscriber::layer::{Context, Filter};
 
 use super::super::names;
 use super::export::exports;
+use crate::base::context::{Origin, TraceContext};
 
 /// Lets spans and events through that are to be exported; asks before anything is made of them.
 pub(super) struct Exported;
 
 impl<S> Filter<S> for Exported {
     fn enabled(&self, metadata: &Metadata<'_>, _: &Context<'_, S>) -> bool {
-        is_wanted(metadata) && !exports()
+        is_wanted(metadata) && !exports() && is_sampled()
     }
 
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
@@ -23,11 +24,21 @@ impl<S> Filter<S> for Exported {
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(LevelFilter::INFO)
+        Some(LevelFilter::DEBUG)
     }
 }
 
-/// What is less than INFO is noise of whoever is below, and the line of a request says no more than its span.
+/// What is less than INFO is noise of whoever is below, but for refusals, which say why a call ended as it did; and the
+/// line of a request says no more than its span.
 fn is_wanted(metadata: &Metadata<'_>) -> bool {
-    *metadata.level() <= Level::INFO && metadata.target() != names::ACCESS_LOG
+    match metadata.target() {
+        names::ACCESS_LOG => false,
+        names::REFUSED_LOG => true,
+        _ => *metadata.level() <= Level::INFO,
+    }
+}
+
+/// Work of a trace that is not sampled costs no more than this; what belongs to no request is sampled by ratio later.
+fn is_sampled() -> bool {
+    Origin::with(|origin| origin.trace.as_ref().is_none_or(TraceContext::is_sampled))
 }

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::io;
+use std::mem;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use super::ids::{Ids, Sampling};
 use super::queue::{Queue, WAITING};
 use super::resource::resource;
 use super::tracer::OwnIds;
+use crate::base::context::SampleRatio;
 use crate::base::events::{EventSink, Events};
 use crate::base::inventory::{Describe, Entry};
 
@@ -33,7 +35,7 @@ struct Shared {
     service: Arc<str>,
     endpoint: String,
     protocol: &'static str,
-    ratio: f64,
+    ratio: SampleRatio,
     counts: Arc<Counts>,
     events: Events,
     flush: mpsc::UnboundedSender<oneshot::Sender<()>>,
@@ -42,8 +44,9 @@ struct Shared {
 
 /// Nothing runs before somebody wants the layer.
 enum Begin {
-    Not(Option<(Way, mpsc::UnboundedReceiver<oneshot::Sender<()>>)>),
+    Not(Way, mpsc::UnboundedReceiver<oneshot::Sender<()>>),
     Begun(SdkTracer),
+    Ended,
 }
 
 impl Traces {
@@ -52,7 +55,7 @@ impl Traces {
         service: Arc<str>,
         endpoint: String,
         protocol: &'static str,
-        ratio: f64,
+        ratio: SampleRatio,
         way: Way,
         events: impl EventSink,
     ) -> Self {
@@ -65,7 +68,7 @@ impl Traces {
             counts: Arc::default(),
             events: Events::new(events),
             flush,
-            begin: Mutex::new(Begin::Not(Some((way, flushes)))),
+            begin: Mutex::new(Begin::Not(way, flushes)),
         }))
     }
 
@@ -91,6 +94,12 @@ impl Traces {
         self.0.counts.on.load(Ordering::Relaxed)
     }
 
+    /// Ends the export, as the layer that was made is not used.
+    pub(crate) fn withdraw(&self) {
+        *self.0.begin.lock().unwrap_or_else(PoisonError::into_inner) = Begin::Ended;
+        self.0.counts.on.store(false, Ordering::Relaxed);
+    }
+
     /// Waits until the spans that have ended are sent or dropped, for `limit` at the most; tells whether that was enough.
     ///
     /// The drain of [`App`](crate::App) does it.
@@ -108,12 +117,10 @@ impl Traces {
 impl Shared {
     fn tracer(&self) -> io::Result<SdkTracer> {
         let mut begin = self.begin.lock().unwrap_or_else(PoisonError::into_inner);
-        let tracer = match &mut *begin {
-            Begin::Begun(tracer) => return Ok(tracer.clone()),
-            Begin::Not(parts) => match parts.take() {
-                Some((way, flushes)) => self.begin(way, flushes)?,
-                None => return Err(io::Error::other("the thread that exports spans could not be started")),
-            },
+        let tracer = match mem::replace(&mut *begin, Begin::Ended) {
+            Begin::Not(way, flushes) => self.begin(way, flushes)?,
+            Begin::Begun(tracer) => tracer,
+            Begin::Ended => return Err(io::Error::other("the export of spans has ended")),
         };
         *begin = Begin::Begun(tracer.clone());
         self.counts.on.store(true, Ordering::Relaxed);
@@ -141,7 +148,7 @@ impl Shared {
         let provider = SdkTracerProvider::builder()
             .with_resource(resource)
             .with_id_generator(Ids::default())
-            .with_sampler(Sampling::new(self.ratio))
+            .with_sampler(Sampling::new(self.ratio.get()))
             .with_span_processor(queue)
             .build();
         let scope = InstrumentationScope::builder("seaworthy").with_version(env!("CARGO_PKG_VERSION"));
@@ -161,7 +168,7 @@ impl Describe for Traces {
         let entry = Entry::new("otlp", "traces", counts.state())
             .setting("endpoint", endpoint)
             .setting("protocol", protocol)
-            .setting("sample_ratio", ratio);
+            .setting("sample_ratio", ratio.get());
         counts.describe(entry)
     }
 }
