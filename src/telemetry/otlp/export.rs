@@ -61,7 +61,7 @@ impl Export {
             .map(drop)
     }
 
-    async fn run(mut self, way: Way) {
+    pub(super) async fn run(mut self, way: Way) {
         let answer = Answer::default();
         let exporter = way.exporter(&answer).map(|mut exporter| {
             exporter.set_resource(&self.resource);

@@ -8,6 +8,8 @@ mod filter;
 mod ids;
 mod queue;
 mod resource;
+#[cfg(test)]
+mod tests;
 mod tracer;
 mod traces;
 
