@@ -126,6 +126,16 @@ async fn a_flush_ends_in_time_with_a_collector_that_never_answers() {
 }
 
 #[test]
+fn a_grace_period_without_time_for_the_last_spans_is_refused() {
+    let app = |grace| builder().setting("shutdown.grace_period", grace);
+    for (grace, fits) in [("24500ms", false), ("25s", true)] {
+        assert!(app(grace).build().is_ok(), "without a collector");
+        let exporting = app(grace).setting("traces.endpoint", "http://127.0.0.1:4318").build();
+        assert_eq!(exporting.is_ok(), fits, "{grace}");
+    }
+}
+
+#[test]
 fn what_cannot_be_exported_to_is_refused_by_name() {
     for (key, value, allowed) in [
         ("traces.endpoint", "collector:4318", "an absolute `http` or `https` URL"),
@@ -141,4 +151,29 @@ fn what_cannot_be_exported_to_is_refused_by_name() {
         assert!(wrong.contains(key) && wrong.contains(allowed), "{wrong}");
         assert!(!wrong.contains("secret"), "{wrong}");
     }
+}
+
+#[tokio::test]
+async fn beside_a_subscriber_that_exports_nothing_the_export_is_off() {
+    // In a process of its own, as a subscriber is for good.
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "beside_another_subscriber"])
+        .output()
+        .unwrap();
+    assert!(child.status.success(), "{child:?}");
+}
+
+/// Not a test of its own: see above.
+#[tokio::test]
+#[ignore = "the process that a test starts"]
+async fn beside_another_subscriber() {
+    let sink = Sink::over_http();
+    tracing::subscriber::set_global_default(tracing_subscriber::registry()).unwrap();
+    let app = builder().setting("traces.endpoint", sink.url()).build().unwrap();
+    let inventory = app.inventory().clone();
+    let served = Served::start(app, Router::new().route("/", on_get(|| async { "ok" })));
+    assert_eq!(get(served.addr, "/").await.status, 200);
+    assert_eq!(told(&inventory).state, "off");
+    served.end().await;
+    assert_eq!(sink.requests(), 0);
 }

@@ -123,6 +123,23 @@ async fn the_exported_span_has_the_ids_that_its_request_was_told() {
 }
 
 #[tokio::test]
+async fn a_request_is_named_by_a_route_that_is_found_after_spans_inside_it() {
+    let sink = Sink::over_http();
+    let (app, traces, _guard) = exporting(&sink.url(), &[]);
+    let handler = || async {
+        tracing::info_span!("inside").in_scope(|| drop(tracing::info_span!("deeper")));
+        "found"
+    };
+    let router = Router::new().route("/late/{id}", on_get(handler));
+    let served = Served::start(app, router.layer(seaworthy::web::MatchedPathLayer::new()));
+    get(served.addr, "/late/1").await;
+    assert!(traces.flush(LONG).await);
+    let request = sink.span("GET /late/{id}");
+    assert_eq!(sink.span("inside").parent_span_id, request.span_id);
+    served.end().await;
+}
+
+#[tokio::test]
 async fn a_failure_is_an_error_of_the_span_and_a_mistake_of_the_caller_is_not() {
     let sink = Sink::over_http();
     let (app, traces, _guard) = exporting(&sink.url(), &[]);

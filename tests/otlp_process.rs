@@ -20,13 +20,17 @@ use tower::service_fn;
 fn router() -> Router {
     let stall = service_fn(|_| async {
         tracing::info!("stalling");
-        Ok::<axum::response::Response, Infallible>(loop {
-            std::thread::park();
-        })
+        Ok::<axum::response::Response, Infallible>(block_for_ever())
     });
     Router::new()
         .route("/ok", on_get(|| async { "ok" }))
         .route_service("/stall", stall)
+}
+
+fn block_for_ever<T>() -> T {
+    loop {
+        std::thread::park();
+    }
 }
 
 /// Not a test: this is the process that the tests start.

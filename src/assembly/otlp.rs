@@ -11,11 +11,14 @@ use super::settings::{Settings, TraceSettings};
 use crate::base::error::InvalidSetting;
 use crate::base::inventory::Inventory;
 use crate::client::{BaseUrl, collector_over_grpc, collector_over_http};
+use crate::shutdown::ShutdownConfig;
 use crate::telemetry::Telemetry;
 use crate::telemetry::otlp::{Traces, Way};
 
-/// The longest wait for the last spans to be sent, at the end of the drain.
-const FLUSH: Duration = Duration::from_secs(1);
+/// The longest wait for the last spans to be sent, at the end of the drain; with the defaults it fits into the grace period.
+const FLUSH: Duration = Duration::from_millis(900);
+/// As long as `Shutdown` itself wants for the end of the process.
+const MARGIN: Duration = Duration::from_secs(1);
 
 /// Where the spans of a service go, if anywhere.
 #[derive(Clone)]
@@ -36,6 +39,7 @@ impl Collector {
         else {
             return Self(None);
         };
+        wrong.extend(unfit(&settings.shutdown));
         let way = way(endpoint, protocol).map_err(|setting| wrong.push(setting)).ok();
         let (url, events) = (endpoint.to_string(), telemetry.clone());
         Self(way.map(|way| Traces::new(Arc::clone(service), url, protocol, *sample_ratio, way, events)))
@@ -65,6 +69,23 @@ impl Collector {
             traces.flush(FLUSH).await;
         }
     }
+}
+
+/// The last spans are sent when all else is over, and before the orchestrator kills.
+fn unfit(config: &ShutdownConfig) -> Option<InvalidSetting> {
+    let phases = [config.hold, config.drain, config.hooks, MARGIN, FLUSH];
+    let sum = phases.into_iter().fold(Duration::ZERO, Duration::saturating_add);
+    let ShutdownConfig {
+        hold,
+        drain,
+        hooks,
+        grace_period,
+        ..
+    } = config;
+    let allowed = format!(
+        "more than hold {hold:?} + drain {drain:?} + hooks {hooks:?} + {MARGIN:?} + {FLUSH:?} to export the last spans = {sum:?}"
+    );
+    (sum >= *grace_period).then(|| InvalidSetting::new("shutdown.grace_period", format!("{grace_period:?}"), allowed))
 }
 
 fn way(endpoint: &BaseUrl, protocol: &str) -> Result<Way, InvalidSetting> {

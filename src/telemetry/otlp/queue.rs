@@ -1,7 +1,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use opentelemetry::Context;
+use opentelemetry::trace::SpanKind;
+use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_sdk::error::OTelSdkResult;
 use opentelemetry_sdk::trace::{Span, SpanData, SpanProcessor};
 use tokio::sync::{Notify, mpsc};
@@ -25,7 +26,10 @@ pub(super) struct Queue {
 impl SpanProcessor for Queue {
     fn on_start(&self, _: &mut Span, _: &Context) {}
 
-    fn on_end(&self, span: SpanData) {
+    fn on_end(&self, mut span: SpanData) {
+        if let Some(name) = late_name(&span) {
+            span.name = name.into();
+        }
         Counts::add(&self.counts.ended, 1);
         if self.spans.try_send(span).is_err() {
             Counts::add(&self.counts.queue_full, 1);
@@ -42,4 +46,27 @@ impl SpanProcessor for Queue {
     fn shutdown_with_timeout(&self, _: Duration) -> OTelSdkResult {
         Ok(())
     }
+}
+
+/// Names a request whose route was found late: `tracing-opentelemetry` renames no span that has begun, and one begins
+/// with the first span inside it.
+fn late_name(span: &SpanData) -> Option<String> {
+    let text = |key| match span
+        .attributes
+        .iter()
+        .find(|KeyValue { key: found, .. }| found.as_str() == key)?
+    {
+        KeyValue {
+            value: Value::String(text),
+            ..
+        } => Some(text.as_str()),
+        _ => None,
+    };
+    let is_request = span.span_kind == SpanKind::Server && !span.name.contains(' ');
+    let is_named_by = |method: &&str| *method == span.name || (*method == "_OTHER" && span.name == "HTTP");
+    let _ = is_request
+        .then(|| text("http.request.method"))
+        .flatten()
+        .filter(is_named_by)?;
+    text("http.route").map(|route| format!("{} {route}", span.name))
 }
