@@ -12,6 +12,7 @@ use axum::Router;
 use axum::routing::get as on_get;
 use otlp_support::{Mood, Sink, deaf, nobody, text};
 use seaworthy::App;
+use support::identity::Identity;
 use support::process::{Process, command};
 use support::{Connection, get};
 use tokio::process::Command;
@@ -42,7 +43,7 @@ fn child() {
     std::process::exit(code.into());
 }
 
-async fn start(url: &str, settings: &[(&str, &str)]) -> Process {
+fn child_command(url: &str, settings: &[(&str, &str)]) -> Command {
     let mut command: Command = command(std::env::current_exe().unwrap(), settings);
     command.args(["--ignored", "--exact", "child", "--nocapture"]);
     command.env("SEAWORTHY_TRACES__ENDPOINT", url);
@@ -54,7 +55,11 @@ async fn start(url: &str, settings: &[(&str, &str)]) -> Process {
         "OTEL_RESOURCE_ATTRIBUTES",
         "service.version=1.2.3,deployment.environment.name=test",
     );
-    Process::start(command).await
+    command
+}
+
+async fn start(url: &str, settings: &[(&str, &str)]) -> Process {
+    Process::start(child_command(url, settings)).await
 }
 
 #[tokio::test]
@@ -74,6 +79,23 @@ async fn the_last_spans_are_exported_in_the_drain_with_headers_and_resource_of_t
         ("deployment.environment.name", "test"),
     ] {
         assert_eq!(text(&resource, key).as_deref(), Some(value));
+    }
+}
+
+#[tokio::test]
+async fn spans_go_to_collectors_that_speak_tls_and_are_trusted() {
+    let identity = Identity::make("collector");
+    let sink = Sink::over_tls(&identity.certificate, &identity.key);
+    let url = format!("https://localhost:{}", sink.addr.port());
+    for protocol in ["http", "grpc"] {
+        let before = sink.spans().len();
+        let mut command = child_command(&url, &[("TRACES__PROTOCOL", protocol)]);
+        command.env("SSL_CERT_FILE", &identity.certificate);
+        let process = Process::start(command).await;
+        get(process.addr, "/ok").await;
+        process.signal("TERM").await;
+        assert_eq!(process.exit_code().await, Some(0));
+        assert_eq!(sink.spans().len(), before + 1, "{protocol}");
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test binary uses some of it")]
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,6 +13,9 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use bytes::Bytes;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
@@ -22,6 +26,11 @@ use opentelemetry_proto::tonic::resource::v1::Resource;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring::default_provider;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 /// How a collector answers.
 #[derive(Clone, Copy, Debug)]
@@ -68,8 +77,7 @@ impl Sink {
     pub fn over_http() -> Self {
         serve(|| async {
             let (listener, sink) = Self::bind().await;
-            let router = Router::new().route("/v1/traces", post(take)).with_state(sink.clone());
-            let served = async { axum_serve(listener, router).await };
+            let served = serve_http(listener, http_routes(sink.clone()));
             (sink, served)
         })
     }
@@ -84,6 +92,25 @@ impl Sink {
                 let server = tonic::transport::Server::builder().add_service(service);
                 server.serve_with_incoming(incoming).await.unwrap();
             };
+            (sink, served)
+        })
+    }
+
+    /// Listens for both over TLS, by a certificate of `localhost`.
+    pub fn over_tls(certificate: &Path, key: &Path) -> Self {
+        let chain = CertificateDer::pem_file_iter(certificate).unwrap().map(Result::unwrap);
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()));
+        let config = config
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth();
+        let key = PrivateKeyDer::from_pem_file(key).unwrap();
+        let mut config = config.with_single_cert(chain.collect(), key).unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        serve(|| async {
+            let (listener, sink) = Self::bind().await;
+            let served = serve_tls(listener, acceptor, sink.clone());
             (sink, served)
         })
     }
@@ -161,13 +188,34 @@ where
     begun.recv().unwrap()
 }
 
-async fn axum_serve(listener: TcpListener, router: Router) {
+fn http_routes(sink: Sink) -> Router {
+    Router::new().route("/v1/traces", post(take)).with_state(sink)
+}
+
+async fn serve_http(listener: TcpListener, router: Router) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        let service = hyper_util::service::TowerToHyperService::new(router.clone());
-        let connection =
-            hyper::server::conn::http1::Builder::new().serve_connection(hyper_util::rt::TokioIo::new(stream), service);
-        tokio::spawn(connection);
+        let service = TowerToHyperService::new(router.clone());
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+    }
+}
+
+async fn serve_tls(listener: TcpListener, acceptor: TlsAcceptor, sink: Sink) {
+    loop {
+        let (stream, _) = listener.accept().await.unwrap();
+        let Ok(stream) = acceptor.accept(stream).await else {
+            continue;
+        };
+        let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        let io = TokioIo::new(stream);
+        let grpc = tonic::service::Routes::new(TraceServiceServer::new(sink.clone()));
+        let router = http_routes(sink.clone()).merge(grpc.into_axum_router());
+        let service = TowerToHyperService::new(router);
+        if is_http2 {
+            tokio::spawn(http2::Builder::new(TokioExecutor::new()).serve_connection(io, service));
+        } else {
+            tokio::spawn(http1::Builder::new().serve_connection(io, service));
+        }
     }
 }
 
