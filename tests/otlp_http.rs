@@ -3,8 +3,12 @@
 mod otlp_support;
 mod support;
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get as on_get;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
@@ -13,6 +17,8 @@ use otlp_support::{LONG, Sink, attribute, text, told};
 use seaworthy::telemetry::otlp::Traces;
 use seaworthy::{App, Endpoint};
 use support::{Served, builder, get, send};
+use tower::ServiceExt;
+use tracing::Instrument;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -137,6 +143,91 @@ async fn a_request_is_named_by_a_route_that_is_found_after_spans_inside_it() {
     let request = sink.span("GET /late/{id}");
     assert_eq!(sink.span("inside").parent_span_id, request.span_id);
     served.end().await;
+}
+
+#[tokio::test]
+async fn every_attempt_is_a_span_of_its_own_and_the_callee_goes_on_in_it() {
+    let sink = Sink::over_http();
+    let calls = Arc::new(AtomicUsize::new(0));
+    let callee = Router::new().route(
+        "/charge",
+        on_get(move |headers: HeaderMap| async move {
+            let told = headers["traceparent"].to_str().unwrap().to_owned();
+            match calls.fetch_add(1, Ordering::SeqCst) {
+                0 => (StatusCode::SERVICE_UNAVAILABLE, told),
+                _ => (StatusCode::OK, told),
+            }
+        }),
+    );
+    let callee = callee_of(callee);
+
+    let mut app = builder().setting("traces.endpoint", sink.url());
+    let payments = app.dependency("payments").http(format!("http://{callee}"));
+    let app = app.build().unwrap();
+    let traces = app.traces().unwrap().clone();
+    let subscriber = tracing_subscriber::registry().with(traces.layer().unwrap());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let router = Router::new().route(
+        "/order",
+        on_get(move || async move {
+            let between = tracing::info_span!("pay");
+            let charge = http::Request::get("/charge").body(seaworthy::Body::empty()).unwrap();
+            let response = payments.oneshot(charge).instrument(between).await.unwrap();
+            axum::body::to_bytes(axum::body::Body::new(response.into_body()), 1_000)
+                .await
+                .unwrap()
+        }),
+    );
+    let served = Served::start(app, router);
+    let told = get(served.addr, "/order").await.body;
+    served.end().await;
+    assert!(traces.flush(LONG).await);
+
+    let spans = sink.spans();
+    let (pay, request) = (
+        sink.span("pay"),
+        spans.iter().find(|span| span.kind() == SpanKind::Server).unwrap(),
+    );
+    assert_eq!(pay.parent_span_id, request.span_id);
+    let mut attempts: Vec<_> = spans.iter().filter(|span| span.kind() == SpanKind::Client).collect();
+    attempts.sort_by_key(|attempt| attempt.start_time_unix_nano);
+    assert_eq!(attempts.len(), 2);
+    for (attempt, (status, resent, code)) in attempts.iter().zip([
+        (503, None, SpanStatus::Error),
+        (200, Some(Value::IntValue(1)), SpanStatus::Unset),
+    ]) {
+        assert_eq!(
+            (&attempt.trace_id, &attempt.parent_span_id),
+            (&request.trace_id, &pay.span_id)
+        );
+        let of = |key: &str| attribute(&attempt.attributes, key);
+        assert_eq!(of("http.response.status_code"), Some(Value::IntValue(status)));
+        assert_eq!(of("http.request.resend_count"), resent);
+        assert_eq!(of("server.port"), Some(Value::IntValue(callee.port().into())));
+        assert_eq!(attempt.status.clone().unwrap_or_default().code(), code);
+    }
+    assert_eq!(
+        told,
+        format!("00-{}-{}-03", hex(&request.trace_id), hex(&attempts[1].span_id))
+    );
+}
+
+/// Serves in the background, on a thread of its own.
+fn callee_of(router: Router) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let addr = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            otlp_support::serve_http(listener, router).await;
+        });
+    });
+    addr
 }
 
 #[tokio::test]

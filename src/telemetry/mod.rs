@@ -4,6 +4,10 @@
 //! [`Inventory`](crate::inventory::Inventory) and [publishing](Publisher) that.
 
 #[cfg(feature = "app")]
+mod attempts;
+#[cfg(feature = "app")]
+mod calls;
+#[cfg(feature = "app")]
 mod handles;
 #[cfg(feature = "app")]
 mod logs;
@@ -16,6 +20,8 @@ mod publish;
 #[cfg(feature = "app")]
 mod service;
 
+#[cfg(feature = "app")]
+pub(crate) use calls::{Account, Calls};
 #[cfg(feature = "app")]
 pub(crate) use logs::{LogEntry, LogFormat, flush as flush_logs, install as install_logs, is_filter};
 pub use publish::Publisher;

@@ -6,6 +6,10 @@ use crate::base::refusal;
 pub const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
 /// OpenTelemetry's `http.server.active_requests`.
 pub const ACTIVE_REQUESTS: &str = "http_server_active_requests";
+/// OpenTelemetry's `http.client.request.duration`, in seconds, of every attempt at a dependency over HTTP.
+pub const ATTEMPT_DURATION: &str = "http_client_request_duration_seconds";
+/// How long every attempt at a dependency took that is not called over HTTP, in seconds, by `dependency` and `outcome`.
+pub const DEPENDENCY_DURATION: &str = "seaworthy_dependency_duration_seconds";
 /// Requests that a policy refused or ended, by `policy`, `name` and `reason`.
 pub const REFUSALS: &str = "seaworthy_refusals_total";
 /// 1 for the state in which something is, 0 for those in which it was, by `kind`, `name` and `state`.

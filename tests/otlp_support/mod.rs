@@ -192,7 +192,8 @@ fn http_routes(sink: Sink) -> Router {
     Router::new().route("/v1/traces", post(take)).with_state(sink)
 }
 
-async fn serve_http(listener: TcpListener, router: Router) {
+/// Serves HTTP/1.1 for good.
+pub async fn serve_http(listener: TcpListener, router: Router) {
     loop {
         let (stream, _) = listener.accept().await.unwrap();
         let service = TowerToHyperService::new(router.clone());
