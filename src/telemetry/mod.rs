@@ -1,4 +1,4 @@
-//! Turns events, counters and the ends of requests into logs and metrics.
+//! Turns events, counters and the ends of requests into logs and metrics, and exports spans.
 //!
 //! [`names`] holds every name. A policy on its own is seen by putting it into an
 //! [`Inventory`](crate::inventory::Inventory) and [publishing](Publisher) that.
@@ -14,6 +14,8 @@ mod logs;
 #[cfg(feature = "app")]
 mod metrics;
 pub mod names;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 mod publish;
 #[cfg(feature = "app")]
 mod service;

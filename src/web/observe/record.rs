@@ -81,8 +81,9 @@ impl Record {
     pub(super) fn head<B>(&mut self, response: &Response<B>) {
         self.status = Some(response.status());
         self.code = Code::told(response.headers());
+        // Signed: that is the only whole number that OpenTelemetry has.
         self.span
-            .record("http.response.status_code", response.status().as_u16());
+            .record("http.response.status_code", i64::from(response.status().as_u16()));
         if !self.is_declared {
             self.route = response.extensions().get().cloned();
             if let Some(route) = &self.route {

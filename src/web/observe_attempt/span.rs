@@ -31,9 +31,9 @@ pub(super) fn of<B>(
         otel.name = if method == "_OTHER" { "HTTP" } else { method },
         dependency,
         http.request.method = method,
-        http.request.resend_count = (before > 0).then_some(before),
+        http.request.resend_count = (before > 0).then_some(i64::from(before)),
         server.address = uri.host(),
-        server.port = port(uri),
+        server.port = port(uri).map(i64::from),
         url.full = display(WithoutQuery(uri)),
         http.response.status_code = Empty,
         network.protocol.version = Empty,
@@ -43,7 +43,8 @@ pub(super) fn of<B>(
 }
 
 pub(super) fn head<B>(span: &Span, response: &Response<B>) {
-    span.record("http.response.status_code", response.status().as_u16());
+    // Signed, as all whole numbers here: OpenTelemetry has no others.
+    span.record("http.response.status_code", i64::from(response.status().as_u16()));
     span.record("network.protocol.version", version(response.version()));
 }
 
