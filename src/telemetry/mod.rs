@@ -4,18 +4,35 @@
 //! [`Inventory`](crate::inventory::Inventory) and [publishing](Publisher) that.
 
 #[cfg(feature = "app")]
+mod exposition;
+#[cfg(feature = "app")]
+mod guard;
+#[cfg(feature = "app")]
 mod handles;
+#[cfg(feature = "app")]
+mod known;
 #[cfg(feature = "app")]
 mod logs;
 #[cfg(feature = "app")]
 mod metrics;
 pub mod names;
+#[cfg(all(feature = "app", target_os = "linux"))]
+mod process;
+#[cfg(all(feature = "app", not(target_os = "linux")))]
+#[path = "no_process.rs"]
+mod process;
 mod publish;
 #[cfg(feature = "app")]
 mod service;
+#[cfg(feature = "app")]
+mod system;
 
 #[cfg(feature = "app")]
+pub(crate) use exposition::Exposition;
+#[cfg(feature = "app")]
 pub(crate) use logs::{LogEntry, LogFormat, flush as flush_logs, install as install_logs, is_filter};
+#[cfg(feature = "app")]
+pub(crate) use process::open_files;
 pub use publish::Publisher;
 #[cfg(feature = "app")]
 pub(crate) use service::Telemetry;
