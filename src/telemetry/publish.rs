@@ -126,11 +126,8 @@ mod tests {
 
     impl Describe for Changing {
         fn describe(&self) -> Entry {
-            Entry::new(
-                "kind",
-                "name",
-                ["first", "second", "never"][self.0.load(Ordering::SeqCst)],
-            )
+            let step = self.0.load(Ordering::SeqCst);
+            Entry::new("kind", "name", ["first", "second", "never"][step]).saturation([0.5, 0.75, 1.0][step])
         }
 
         fn describe_all(&self) -> Vec<Entry> {
@@ -139,6 +136,24 @@ mod tests {
             } else {
                 Vec::new()
             }
+        }
+    }
+
+    #[test]
+    fn a_gauge_follows_its_entry_and_is_0_when_that_has_gone() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let (inventory, publisher, step) = (
+            Inventory::default(),
+            Publisher::default(),
+            Arc::<AtomicUsize>::default(),
+        );
+        inventory.add(Changing(step.clone()));
+        for expected in ["0.5", "0.75", "0"] {
+            publisher.publish(&inventory, &recorder);
+            let text = recorder.handle().render();
+            let line = format!(r#"seaworthy_saturation{{kind="kind",name="name"}} {expected}"#);
+            assert!(text.lines().any(|found| found == line), "{line}: {text}");
+            step.fetch_add(1, Ordering::SeqCst);
         }
     }
 
