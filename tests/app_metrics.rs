@@ -153,6 +153,21 @@ async fn saturation_rises_with_what_is_taken_and_falls_again() {
     eventually("it is free again", || async { saturation(&places).await == 0.0 }).await;
 }
 
+#[tokio::test]
+async fn every_metric_stands_in_the_docs() {
+    let served = Served::start(app(), router());
+    send(served.addr, "GET", "/hang", &["x-request-timeout-ms: 20"], "").await;
+    let docs = std::fs::read_to_string("src/docs/telemetry.md").unwrap();
+    let text = get(served.admin, "/metrics").await.body;
+    let families = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+    let missing: Vec<_> = families
+        .filter(|(name, kind)| !docs.contains(&format!("| `{name}` | {kind} | ")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 /// So many lines may one service's `/metrics` have that declares one endpoint, whatever it is asked for.
 const MOST_LINES: usize = 1_000;
 

@@ -114,7 +114,7 @@ fn a_shed_is_saturated_by_its_pressure_and_never_beyond_1() {
             .unwrap();
         assert_eq!(saturation(&shed), expected);
     }
-    let of_nothing = Entry::new("kind", "name", "on").saturation(0.0 / 0.0);
+    let of_nothing = Entry::new("kind", "name", "on").saturation(f64::NAN);
     assert_eq!(of(&of_nothing), 0.0);
 }
 
