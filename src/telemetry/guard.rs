@@ -9,8 +9,8 @@ use super::names;
 
 /// The most series of one metric; those that come later fold into one whose labels say [`names::OTHER`].
 pub(super) const MAX_SERIES: usize = 1_000;
-/// The same for what the inventory says: it grows with what is wired, and not with what callers send.
-const MAX_SERIES_OF_INVENTORY: usize = 10_000;
+/// The same for what is ours: it grows with what is wired, and not with what callers send.
+const MAX_SERIES_OF_OURS: usize = 10_000;
 /// What folds keeps the keys of its labels, in so many sets of them.
 const MAX_FOLDED: usize = 10;
 /// The most metrics of one type; those that come later are not recorded.
@@ -203,9 +203,8 @@ impl<H> From<Added<H>> for Option<H> {
 }
 
 fn max_series(name: &str) -> usize {
-    let is_inventory = name.starts_with(names::GAUGE_PREFIX) || [names::STATE, names::COUNTS].contains(&name);
-    if is_inventory {
-        MAX_SERIES_OF_INVENTORY
+    if name.starts_with(names::GAUGE_PREFIX) {
+        MAX_SERIES_OF_OURS
     } else {
         MAX_SERIES
     }
