@@ -63,7 +63,7 @@
 //! | [`pressure`] | with `adaptive` or `load-shed` | how close something is to its limit |
 //! | [`context`] | `http` | what travels with a request: its id, its trace, its baggage; into tasks that are spawned for it, too |
 //! | [`clock`], [`criticality`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
-//! | [`docs`] | always | architecture, life of a request, settings, [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit) |
+//! | [`docs`] | always | architecture, life of a request, settings, [telemetry](docs::telemetry), [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit) |
 //!
 //! `full` is all that needs no outside server.
 
@@ -155,6 +155,8 @@ pub mod docs {
     pub mod life_of_a_request {}
     #[doc = include_str!("docs/settings.md")]
     pub mod settings {}
+    #[doc = include_str!("docs/telemetry.md")]
+    pub mod telemetry {}
     #[doc = include_str!("docs/tuning.md")]
     pub mod tuning {}
     #[doc = include_str!("docs/which-limit.md")]

@@ -10,6 +10,7 @@ use http::Method;
 use super::app::App;
 use super::control::{Control, Waivers};
 use super::dependency::{Declared, DependencyBuilder, Finish};
+use super::descriptors::OpenFiles;
 use super::endpoint::Endpoint;
 use super::error::AppError;
 use super::inbound::{self, Inbound};
@@ -229,6 +230,7 @@ impl AppBuilder {
         inventory.add(pulse.clone());
         let sizing = SizingEntry::new(sizing, settings.places);
         inventory.add(sizing.clone());
+        inventory.add(OpenFiles);
         let connections = Arc::<Counters>::default();
         inventory.add(ServerEntry {
             name: "server",

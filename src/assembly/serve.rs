@@ -161,6 +161,7 @@ impl Abandon {
     /// Starts the health, which is unready from the beginning of a shutdown on.
     pub(super) fn begin(app: &App, runtime: &Handle) -> Self {
         app.sizing.runs_on(runtime);
+        app.telemetry.metrics.runs_on(runtime);
         let health = app.health.clone();
         app.shutdown.on_begin(move || health.drain());
         app.health.start(runtime);

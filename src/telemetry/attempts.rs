@@ -11,7 +11,7 @@ use crate::base::request::AttemptEnded;
 pub(super) struct Attempts(Handles<Series<Box<str>>, Histogram>);
 
 /// What tells one duration's series from another; every part is of a bounded set.
-#[derive(Clone, Hash)]
+#[derive(PartialEq, Hash)]
 struct Series<T> {
     dependency: T,
     method: &'static str,

@@ -1,15 +1,19 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics::{Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use tokio::runtime::{Handle, RuntimeMetrics};
 
 use super::attempts::Attempts;
 use super::calls::{self, Calls};
+use super::exposition::Exposition;
+use super::guard::Guard;
 use super::handles::{Handles, Sought};
 use super::names;
 use super::publish::Publisher;
+use super::system;
 use crate::base::inventory::Inventory;
 use crate::base::request::RequestEnded;
 use crate::base::sync::{Mutex, lock};
@@ -18,9 +22,10 @@ pub(super) const METADATA: Metadata<'static> = Metadata::new("seaworthy", Level:
 
 /// The metrics of one service: a Prometheus recorder of its own, so that two services live in one process.
 pub(crate) struct Metrics {
-    pub(super) recorder: Arc<PrometheusRecorder>,
+    pub(super) recorder: Arc<Guard<PrometheusRecorder>>,
     handle: PrometheusHandle,
     publisher: Publisher,
+    runtime: OnceLock<RuntimeMetrics>,
     durations: Handles<Series<Box<str>>, Histogram>,
     active: Handles<Active, Gauge>,
     pub(super) attempts: Attempts,
@@ -28,7 +33,7 @@ pub(crate) struct Metrics {
 }
 
 /// What tells one duration's series from another; every part is of a bounded set.
-#[derive(Clone, Hash)]
+#[derive(PartialEq, Hash)]
 struct Series<T> {
     method: &'static str,
     scheme: &'static str,
@@ -82,11 +87,14 @@ impl Metrics {
         });
         // Fails only for an empty list of buckets, and without buckets a summary is still right.
         let builder = builder.unwrap_or_default();
-        let recorder = Arc::new(builder.build_recorder());
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        let recorder = Arc::new(Guard::new(recorder));
         describe(&*recorder);
         Self {
-            handle: recorder.handle(),
+            handle,
             recorder,
+            runtime: OnceLock::new(),
             publisher: Publisher::default(),
             durations: Handles::default(),
             active: Handles::default(),
@@ -100,10 +108,16 @@ impl Metrics {
         metrics::set_global_recorder(Arc::clone(&self.recorder)).is_ok()
     }
 
-    /// Renders the text exposition, with the inventory as it is now.
-    pub(crate) fn render(&self, inventory: &Inventory) -> String {
+    /// Notes which runtime serves.
+    pub(crate) fn runs_on(&self, runtime: &Handle) {
+        self.runtime.get_or_init(|| runtime.metrics());
+    }
+
+    /// Renders everything, with the inventory and the system's signals as they are now.
+    pub(crate) fn render(&self, inventory: &Inventory, exposition: Exposition) -> String {
         self.publisher.publish(inventory, &*self.recorder);
-        self.handle.render() + &calls::render(&lock(&self.calls))
+        let rendered = self.handle.render() + &calls::render(&lock(&self.calls));
+        exposition.write(&rendered, &system::signals(self.runtime.get()))
     }
 
     /// Times the calls of a dependency.
@@ -196,6 +210,8 @@ fn describe(recorder: &dyn Recorder) {
     recorder.describe_gauge(names::STATE.into(), None, text.into());
     let text = "What something has counted since it was made.";
     recorder.describe_counter(names::COUNTS.into(), None, text.into());
+    let text = "How much of a limit is taken, from 0 to 1.";
+    recorder.describe_gauge(names::SATURATION.into(), None, text.into());
     let text = "How long a phase of the shutdown took.";
     recorder.describe_gauge(names::SHUTDOWN_PHASE.into(), Some(Unit::Seconds), text.into());
 }

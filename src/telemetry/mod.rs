@@ -8,7 +8,13 @@ mod attempts;
 #[cfg(feature = "app")]
 mod calls;
 #[cfg(feature = "app")]
+mod exposition;
+#[cfg(feature = "app")]
+mod guard;
+#[cfg(feature = "app")]
 mod handles;
+#[cfg(feature = "app")]
+mod known;
 #[cfg(feature = "app")]
 mod logs;
 #[cfg(feature = "app")]
@@ -16,14 +22,25 @@ mod metrics;
 pub mod names;
 #[cfg(feature = "otlp")]
 pub mod otlp;
+#[cfg(all(feature = "app", target_os = "linux"))]
+mod process;
+#[cfg(all(feature = "app", not(target_os = "linux")))]
+#[path = "no_process.rs"]
+mod process;
 mod publish;
 #[cfg(feature = "app")]
 mod service;
+#[cfg(feature = "app")]
+mod system;
 
 #[cfg(feature = "app")]
 pub(crate) use calls::{Account, Calls};
 #[cfg(feature = "app")]
+pub(crate) use exposition::Exposition;
+#[cfg(feature = "app")]
 pub(crate) use logs::{LogEntry, LogFormat, flush as flush_logs, install as install_logs, is_filter};
+#[cfg(feature = "app")]
+pub(crate) use process::open_files;
 pub use publish::Publisher;
 #[cfg(feature = "app")]
 pub(crate) use service::Telemetry;
