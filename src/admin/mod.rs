@@ -4,6 +4,7 @@
 
 mod plane;
 mod routes;
+mod timeline;
 
 pub(crate) use plane::Plane;
 pub(crate) use routes::AdminRoutes;

@@ -7,6 +7,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tower_service::Service;
 
+use super::timeline;
 use crate::base::inventory::{Entry, Inventory};
 use crate::health::Health;
 use crate::telemetry::Telemetry;
@@ -40,6 +41,10 @@ impl AdminRoutes {
         &self.telemetry
     }
 
+    pub(super) fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
     fn answer(&self, request: &Request<Body>) -> Response<Body> {
         let detail = if self.exposes_all {
             Detail::Full
@@ -51,7 +56,8 @@ impl AdminRoutes {
         }
         let known = match request.uri().path() {
             "/metrics" => Some(self.metrics()),
-            "/inventory" if self.exposes_all => Some(self.inventory()),
+            "/inventory" if self.exposes_all => Some(self.wired()),
+            "/timeline" if self.exposes_all => Some(timeline::page(request, &self.telemetry.recorder)),
             _ => None,
         };
         match known {
@@ -74,13 +80,9 @@ impl AdminRoutes {
         response
     }
 
-    fn inventory(&self) -> Response<Body> {
+    fn wired(&self) -> Response<Body> {
         let entries: Vec<Value> = self.inventory.entries().iter().map(entry).collect();
-        let mut response = text(StatusCode::OK, json!({ "entries": entries }).to_string());
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response
+        value(&json!({ "entries": entries }))
     }
 }
 
@@ -104,7 +106,15 @@ fn entry(entry: &Entry) -> Value {
     })
 }
 
-fn text(status: StatusCode, text: String) -> Response<Body> {
+pub(super) fn value(value: &Value) -> Response<Body> {
+    let mut response = text(StatusCode::OK, value.to_string());
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+pub(super) fn text(status: StatusCode, text: String) -> Response<Body> {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -48,7 +48,7 @@ pub struct AppBuilder {
 
 impl AppBuilder {
     pub(super) fn new(name: Arc<str>) -> Self {
-        let telemetry = Telemetry::new();
+        let telemetry = Telemetry::new(Arc::clone(&name));
         Self {
             name,
             owner: None,
@@ -219,7 +219,8 @@ impl AppBuilder {
 
         inventory.add(shutdown.clone());
         inventory.add(LogEntry);
-        let pulse = Pulse::default();
+        inventory.add(self.telemetry.recorder.clone());
+        let pulse = Pulse::new(self.telemetry.clone());
         inventory.add(pulse.clone());
         let sizing = SizingEntry::new(sizing, settings.places);
         inventory.add(sizing.clone());

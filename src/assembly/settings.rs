@@ -38,6 +38,7 @@ pub(super) struct Settings {
     pub(super) shutdown: ShutdownConfig,
     pub(super) log_filter: String,
     pub(super) log_format: LogFormat,
+    pub(super) recorder_file: Option<PathBuf>,
     pub(super) dependencies: BTreeMap<String, DependencySettings>,
 }
 
@@ -210,6 +211,7 @@ impl Settings {
             "pretty" => LogFormat::Pretty,
             _ => LogFormat::Auto,
         };
+        let recorder_file = reader.file("recorder.file");
         Self {
             listen,
             server,
@@ -226,6 +228,7 @@ impl Settings {
             shutdown,
             log_filter,
             log_format,
+            recorder_file,
             dependencies: reader.dependencies(),
         }
     }

@@ -4,6 +4,8 @@
 //! [`Inventory`](crate::inventory::Inventory) and [publishing](Publisher) that.
 
 #[cfg(feature = "app")]
+mod aside;
+#[cfg(feature = "app")]
 mod handles;
 #[cfg(feature = "app")]
 mod logs;
@@ -13,9 +15,15 @@ pub mod names;
 mod publish;
 #[cfg(feature = "app")]
 mod service;
+#[cfg(feature = "app")]
+mod timeline;
 
+#[cfg(feature = "app")]
+pub(crate) use aside::aside;
 #[cfg(feature = "app")]
 pub(crate) use logs::{LogEntry, LogFormat, flush as flush_logs, install as install_logs, is_filter};
 pub use publish::Publisher;
 #[cfg(feature = "app")]
 pub(crate) use service::Telemetry;
+#[cfg(feature = "app")]
+pub(crate) use timeline::{FlightRecorder, TimelineFile, install_panic_hook};

@@ -22,5 +22,7 @@ pub const REQUEST_DURATION_BUCKETS: [f64; 14] = [
 pub const LOG: &str = "seaworthy";
 /// The target of the one log line a request.
 pub const ACCESS_LOG: &str = "seaworthy::access";
+/// The target of what the flight recorder dumps.
+pub const TIMELINE_LOG: &str = "seaworthy::timeline";
 /// The target of events.
 pub const EVENT_LOG: &str = "seaworthy::event";

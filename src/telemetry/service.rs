@@ -2,19 +2,23 @@ use std::sync::Arc;
 
 use super::logs;
 use super::metrics::Metrics;
+use super::timeline::FlightRecorder;
 use crate::base::events::{Change, Event, EventSink};
 use crate::base::request::{RequestEnded, RequestSink};
 
-/// Turns what a service reports into log lines and metrics.
+/// Turns what a service reports into log lines, metrics and a timeline.
 #[derive(Clone, Debug)]
 pub(crate) struct Telemetry {
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) recorder: FlightRecorder,
 }
 
 impl Telemetry {
-    pub(crate) fn new() -> Self {
+    /// Makes the telemetry of the service of that name.
+    pub(crate) fn new(service: Arc<str>) -> Self {
         Self {
             metrics: Arc::new(Metrics::new()),
+            recorder: FlightRecorder::new(service),
         }
     }
 
@@ -25,6 +29,8 @@ impl Telemetry {
 
 impl EventSink for Telemetry {
     fn event(&self, event: &Event<'_>) {
+        // First: whoever takes the log may panic.
+        self.recorder.event(event);
         logs::event(event);
         if let ("shutdown_phase", Change::Finished { took, .. }) = (event.kind, &event.change) {
             self.metrics.shutdown_phase(event.name, *took);
@@ -38,6 +44,7 @@ impl RequestSink for Telemetry {
     }
 
     fn ended(&self, request: &RequestEnded<'_>) {
+        self.recorder.request(request);
         logs::request(request);
         self.metrics.ended(request);
     }
