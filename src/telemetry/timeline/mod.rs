@@ -14,7 +14,8 @@ mod ring;
 #[cfg(test)]
 mod tests;
 mod text;
+mod writer;
 
-pub(crate) use file::Output as TimelineFile;
+pub(crate) use file::TimelineFile;
 pub(crate) use panics::install_hook as install_panic_hook;
 pub(crate) use recorder::FlightRecorder;

@@ -8,11 +8,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::entry::{DETAIL, Entry, What, taken_apart};
-use super::file::{FileWriter, Output};
+use super::file::TimelineFile;
 use super::refusals::Refusals;
 use super::render;
 use super::ring::{Ring, SLOTS};
 use super::text::Text;
+use super::writer::FileWriter;
 use crate::base::clock::Clock;
 use crate::base::events::Event;
 use crate::base::inventory::{self, Describe, Inventory};
@@ -129,14 +130,14 @@ impl FlightRecorder {
     }
 
     /// Writes further entries to a file too, on a thread of its own.
-    pub(crate) fn write_to(&self, output: Output) -> io::Result<()> {
+    pub(crate) fn write_to(&self, file: TimelineFile) -> io::Result<()> {
         let (shared, ring) = (&*self.0, Arc::clone(&self.0.ring));
         let header = json!({
             "service": *shared.service,
             "pid": std::process::id(),
             "time": render::time(shared.clock.unix_time()).to_string(),
         });
-        let writer = FileWriter::spawn(output.with_header(header), ring)?;
+        let writer = FileWriter::spawn(file.with_header(header), ring)?;
         let _ = shared.file.set(writer);
         Ok(())
     }
