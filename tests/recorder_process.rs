@@ -114,7 +114,8 @@ async fn a_panic_dumps_what_happened_before_it_once_a_minute_and_never_says_what
 async fn a_panic_is_told_to_every_service_of_the_process_and_to_the_hook_before() {
     let mut command = child_command(&[]);
     command.env("CHILD_SIBLING", "yes");
-    let process = Process::start(command).await;
+    let mut process = Process::start(command).await;
+    process.log.find("serving").await;
     assert_eq!(get(process.addr, "/panics").await.status, 500);
     process.signal("INT").await;
     // The log's thread and the hook before write when they like.

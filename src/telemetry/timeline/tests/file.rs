@@ -66,6 +66,17 @@ fn what_is_recorded_last_reaches_the_file_when_the_recorder_goes() {
 }
 
 #[test]
+fn the_end_waits_for_the_file() {
+    let path = folder("end").join("timeline.jsonl");
+    let recorder = recorder();
+    recorder.write_to(TimelineFile::open(&path).unwrap()).unwrap();
+    for number in 0..5 {
+        recorder.ended(0, &number.to_string());
+        assert_eq!(lines(&path).last().unwrap()["detail"], number.to_string());
+    }
+}
+
+#[test]
 fn the_file_turns_at_a_mebibyte_and_the_older_one_is_the_only_other() {
     let folder = folder("turns");
     let path = folder.join("timeline.jsonl");
