@@ -5,6 +5,7 @@
 mod accept;
 mod plane;
 mod routes;
+mod timeline;
 
 pub(crate) use plane::Plane;
 pub(crate) use routes::AdminRoutes;

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tower_service::Service;
 
 use super::accept::accepted;
+use super::timeline;
 use crate::base::inventory::{Entry, Inventory};
 use crate::health::Health;
 use crate::telemetry::Telemetry;
@@ -41,6 +42,10 @@ impl AdminRoutes {
         &self.telemetry
     }
 
+    pub(super) fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
     fn answer(&self, request: &Request<Body>) -> Response<Body> {
         let detail = if self.exposes_all {
             Detail::Full
@@ -52,7 +57,8 @@ impl AdminRoutes {
         }
         let known = match request.uri().path() {
             "/metrics" => Some(self.metrics(request)),
-            "/inventory" if self.exposes_all => Some(self.inventory()),
+            "/inventory" if self.exposes_all => Some(self.wired()),
+            "/timeline" if self.exposes_all => Some(timeline::page(request, &self.telemetry.recorder)),
             _ => None,
         };
         match known {
@@ -80,13 +86,9 @@ impl AdminRoutes {
         response
     }
 
-    fn inventory(&self) -> Response<Body> {
+    fn wired(&self) -> Response<Body> {
         let entries: Vec<Value> = self.inventory.entries().iter().map(entry).collect();
-        let mut response = text(StatusCode::OK, json!({ "entries": entries }).to_string());
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response
+        value(&json!({ "entries": entries }))
     }
 }
 
@@ -116,7 +118,15 @@ fn entry(entry: &Entry) -> Value {
     })
 }
 
-fn text(status: StatusCode, text: String) -> Response<Body> {
+pub(super) fn value(value: &Value) -> Response<Body> {
+    let mut response = text(StatusCode::OK, value.to_string());
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+pub(super) fn text(status: StatusCode, text: String) -> Response<Body> {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -53,7 +53,7 @@ pub struct AppBuilder {
 
 impl AppBuilder {
     pub(super) fn new(name: Arc<str>) -> Self {
-        let telemetry = Telemetry::new();
+        let telemetry = Telemetry::new(Arc::clone(&name));
         Self {
             name,
             owner: None,
@@ -226,7 +226,8 @@ impl AppBuilder {
         inventory.add(shutdown.clone());
         inventory.add(LogEntry);
         collector.add_to(&inventory);
-        let pulse = Pulse::default();
+        inventory.add(self.telemetry.recorder.clone());
+        let pulse = Pulse::new(self.telemetry.clone());
         inventory.add(pulse.clone());
         let sizing = SizingEntry::new(sizing, settings.places);
         inventory.add(sizing.clone());

@@ -40,6 +40,7 @@ pub(super) struct Settings {
     pub(super) log_filter: String,
     pub(super) log_format: LogFormat,
     pub(super) traces: TraceSettings,
+    pub(super) recorder_file: Option<PathBuf>,
     pub(super) dependencies: BTreeMap<String, DependencySettings>,
 }
 
@@ -237,6 +238,7 @@ impl Settings {
             _ => LogFormat::Auto,
         };
         let traces = TraceSettings::read_from(reader);
+        let recorder_file = reader.file("recorder.file");
         Self {
             listen,
             server,
@@ -257,6 +259,7 @@ impl Settings {
             log_filter,
             log_format,
             traces,
+            recorder_file,
             dependencies: reader.dependencies(),
         }
     }

@@ -1,5 +1,5 @@
 use std::io::{IsTerminal, stdout};
-use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
@@ -8,6 +8,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
 
+use super::aside::aside;
 use super::names;
 use crate::base::events::{Change, Event};
 use crate::base::inventory::{Describe, Entry};
@@ -93,15 +94,8 @@ fn install_writer(
 /// Waits a little for the last lines to be written; what is logged later is lost.
 pub(crate) fn flush() {
     let guard = WRITER.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let (done, flushed) = mpsc::channel();
     // On another thread, as letting go of the writer can itself wait for whoever reads the log.
-    let flush = move || {
-        drop(guard);
-        let _ = done.send(());
-    };
-    if std::thread::Builder::new().spawn(flush).is_ok() {
-        let _ = flushed.recv_timeout(LAST_LINES);
-    }
+    aside(LAST_LINES, move || drop(guard));
 }
 
 /// The log's entry in the inventory.

@@ -3,19 +3,23 @@ use std::sync::Arc;
 use super::calls::Calls;
 use super::logs;
 use super::metrics::Metrics;
+use super::timeline::FlightRecorder;
 use crate::base::events::{Change, Event, EventSink};
 use crate::base::request::{AttemptEnded, AttemptSink, RequestEnded, RequestSink};
 
-/// Turns what a service reports into log lines and metrics.
+/// Turns what a service reports into log lines, metrics and a timeline.
 #[derive(Clone, Debug)]
 pub(crate) struct Telemetry {
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) recorder: FlightRecorder,
 }
 
 impl Telemetry {
-    pub(crate) fn new() -> Self {
+    /// Makes the telemetry of the service of that name.
+    pub(crate) fn new(service: Arc<str>) -> Self {
         Self {
             metrics: Arc::new(Metrics::new()),
+            recorder: FlightRecorder::new(service),
         }
     }
 
@@ -37,6 +41,8 @@ impl AttemptSink for Telemetry {
 
 impl EventSink for Telemetry {
     fn event(&self, event: &Event<'_>) {
+        // First: whoever takes the log may panic.
+        self.recorder.event(event);
         logs::event(event);
         if let ("shutdown_phase", Change::Finished { took, .. }) = (event.kind, &event.change) {
             self.metrics.shutdown_phase(event.name, *took);
@@ -50,6 +56,7 @@ impl RequestSink for Telemetry {
     }
 
     fn ended(&self, request: &RequestEnded<'_>) {
+        self.recorder.request(request);
         logs::request(request);
         self.metrics.ended(request);
     }

@@ -113,6 +113,11 @@ impl Process {
         within(self.child.wait()).await.unwrap().code()
     }
 
+    /// Waits until it has ended, however it was ended.
+    pub async fn ended(&mut self) {
+        within(self.child.wait()).await.unwrap();
+    }
+
     pub async fn exit_code(mut self) -> Option<i32> {
         // Somebody must read what it still has to say.
         tokio::spawn(async move { while let Ok(Some(_)) = self.log.0.next_line().await {} });
@@ -121,6 +126,27 @@ impl Process {
 }
 
 impl Log {
+    /// Reads up to the next line of this target.
+    pub async fn next(&mut self, target: &str) -> serde_json::Value {
+        loop {
+            let line = within(self.0.next_line()).await.unwrap().expect("the log goes on");
+            match serde_json::from_str::<serde_json::Value>(&line) {
+                Ok(line) if line["target"] == target => return line,
+                _ => {}
+            }
+        }
+    }
+
+    /// Reads up to the end.
+    pub async fn rest(mut self) -> String {
+        let mut rest = String::new();
+        while let Some(line) = within(self.0.next_line()).await.unwrap() {
+            rest += &line;
+            rest.push('\n');
+        }
+        rest
+    }
+
     /// Reads up to the line with this message.
     pub async fn find(&mut self, message: &str) -> serde_json::Value {
         loop {
