@@ -32,8 +32,9 @@
 //! `Bulkhead::http_layer`, [`BodyLimitLayer`](web::BodyLimitLayer), your service.
 //!
 //! Outbound, as `AppBuilder::dependency` wires them: `Retry::http_layer` (with the deadline of the whole call),
-//! `CircuitBreaker::http_layer`, `Timeout::http_layer` (of each attempt), `Bulkhead::http_layer`,
-//! [`SendDeadlineLayer`](web::SendDeadlineLayer), [`SendCriticalityLayer`](web::SendCriticalityLayer), your client. The
+//! `CircuitBreaker::http_layer`, [`ObserveAttemptLayer`](web::ObserveAttemptLayer), `Timeout::http_layer` (of each
+//! attempt), `Bulkhead::http_layer`, [`SendDeadlineLayer`](web::SendDeadlineLayer),
+//! [`SendCriticalityLayer`](web::SendCriticalityLayer), [`SendContextLayer`](web::SendContextLayer), your client. The
 //! reasons are in [life of a request](docs::life_of_a_request).
 //!
 //! # Modules
@@ -60,6 +61,7 @@
 //! | [`budget`], [`replay`], [`attempt`] | with `retry` or `hedge` | what pays for further attempts, how a request is repeated, which attempt this is |
 //! | [`key`] | with `bulkhead`, `http` or `rate-limit` | who a request is counted for |
 //! | [`pressure`] | with `adaptive` or `load-shed` | how close something is to its limit |
+//! | [`context`] | `http` | what travels with a request: its id, its trace, its baggage; into tasks that are spawned for it, too |
 //! | [`clock`], [`criticality`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
 //! | [`docs`] | always | architecture, life of a request, settings, [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit) |
 //!

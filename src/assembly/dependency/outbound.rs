@@ -56,8 +56,8 @@ impl Guards {
         ServiceBuilder::new()
             // Outermost: sees what the caller gets.
             .map_err(told as fn(BoxError) -> BoxError)
-            // Outside of all guards: its total, or the caller's own deadline, bounds every attempt and every wait below. It counts
-            // the calls.
+            // Outside of all guards: its total, or the caller's own deadline, bounds every attempt and every wait below.
+            // It counts the calls.
             .layer(self.retry.layer().replay(replay).appraise(appraise))
             // Inside of the retry: sees each attempt. Outside of the attempt's timeout: what takes too long has failed.
             .layer(self.breaker.http_layer().classify(classify))
