@@ -102,7 +102,8 @@ impl App {
     /// Binds both addresses, without serving yet; tells which ports a 0 became.
     ///
     /// If no tracing subscriber is set yet, one is, and so is a recorder of the `metrics` facade; what is there already
-    /// stays and is used.
+    /// stays and is used. With the setting `traces.endpoint` that subscriber exports spans; see
+    /// [traces](crate::docs::traces).
     ///
     /// # Errors
     ///
