@@ -25,15 +25,16 @@
 //!
 //! # The order of the layers
 //!
-//! Inbound, outermost first, as `App` wires them and as you should: [`RequestIdLayer`](web::RequestIdLayer),
+//! Inbound, outermost first, as `App` wires them and as you should: [`ContextLayer`](web::ContextLayer),
 //! [`HealthLayer`](web::HealthLayer), [`CriticalityLayer`](web::CriticalityLayer), [`ObserveLayer`](web::ObserveLayer),
 //! [`ErrorBoundaryLayer`](web::ErrorBoundaryLayer), [`ShutdownLayer`](web::ShutdownLayer),
 //! `Timeout::http_layer`, `RateLimit::http_layer`, `LoadShed::http_layer`, `AdaptiveLimit::http_layer`,
 //! `Bulkhead::http_layer`, [`BodyLimitLayer`](web::BodyLimitLayer), your service.
 //!
 //! Outbound, as `AppBuilder::dependency` wires them: `Retry::http_layer` (with the deadline of the whole call),
-//! `CircuitBreaker::http_layer`, `Timeout::http_layer` (of each attempt), `Bulkhead::http_layer`,
-//! [`SendDeadlineLayer`](web::SendDeadlineLayer), [`SendCriticalityLayer`](web::SendCriticalityLayer), your client. The
+//! `CircuitBreaker::http_layer`, [`ObserveAttemptLayer`](web::ObserveAttemptLayer), `Timeout::http_layer` (of each
+//! attempt), `Bulkhead::http_layer`, [`SendDeadlineLayer`](web::SendDeadlineLayer),
+//! [`SendCriticalityLayer`](web::SendCriticalityLayer), [`SendContextLayer`](web::SendContextLayer), your client. The
 //! reasons are in [life of a request](docs::life_of_a_request).
 //!
 //! # Modules
@@ -60,6 +61,7 @@
 //! | [`budget`], [`replay`], [`attempt`] | with `retry` or `hedge` | what pays for further attempts, how a request is repeated, which attempt this is |
 //! | [`key`] | with `bulkhead`, `http` or `rate-limit` | who a request is counted for |
 //! | [`pressure`] | with `adaptive` or `load-shed` | how close something is to its limit |
+//! | [`context`] | `http` | what travels with a request: its id, its trace, its baggage; into tasks that are spawned for it, too |
 //! | [`clock`], [`criticality`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
 //! | [`docs`] | always | architecture, life of a request, settings, [telemetry](docs::telemetry), [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit) |
 //!
@@ -108,6 +110,8 @@ pub use assembly::{
     App, AppBuilder, AppError, Bound, Control, Dependency, DependencyBuilder, DependencyLayer, Endpoint, Finding,
     Guard, HttpClient, HttpClientFuture, HttpDependencyLayer, run,
 };
+#[cfg(feature = "http")]
+pub use base::context;
 pub use base::error::{BoxError, InvalidSetting, InvalidSettings};
 #[cfg(any(feature = "bulkhead", feature = "http", feature = "rate-limit"))]
 pub use base::key;

@@ -13,8 +13,9 @@ use http::header::CONTENT_TYPE;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use seaworthy::context::RequestId;
 use seaworthy::timeout::Timeout;
-use seaworthy::web::{BodyLimitLayer, ErrorBoundaryLayer, RequestId, RequestIdLayer};
+use seaworthy::web::{BodyLimitLayer, ContextLayer, ErrorBoundaryLayer};
 use seaworthy::{Body, BoxError, Guarded, Refusal};
 use tokio::io::duplex;
 use tokio::sync::Semaphore;
@@ -103,7 +104,7 @@ async fn the_problem_and_the_log_name_the_request_and_only_the_log_the_cause() {
         Err::<Response<Body>, _>(Guarded::Inner(io::Error::new(io::ErrorKind::NotFound, cause)))
     });
     let service = ServiceBuilder::new()
-        .layer(RequestIdLayer::default())
+        .layer(ContextLayer::default())
         .layer(ErrorBoundaryLayer::new())
         .service(fails);
     let response = service.oneshot(request()).await.unwrap();

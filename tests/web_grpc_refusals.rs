@@ -19,12 +19,13 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use seaworthy::breaker::CircuitBreaker;
 use seaworthy::bulkhead::Bulkhead;
+use seaworthy::context::RequestId;
 use seaworthy::deadline::Deadline;
 use seaworthy::load_shed::LoadShed;
 use seaworthy::outcome::Outcome::{Failure, Success};
 use seaworthy::rate_limit::{Quota, RateLimit};
 use seaworthy::timeout::Timeout;
-use seaworthy::web::{BodyLimitLayer, ErrorBoundaryLayer, RequestId, RequestIdLayer, status_of};
+use seaworthy::web::{BodyLimitLayer, ContextLayer, ErrorBoundaryLayer, status_of};
 use seaworthy::{Body, BoxError, Refusal};
 use tower::util::BoxCloneService;
 use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
@@ -235,7 +236,7 @@ async fn a_status_that_the_service_gives_in_its_head_is_counted_as_opentelemetry
 #[tokio::test]
 async fn the_request_keeps_its_id() {
     let service = ServiceBuilder::new()
-        .layer(RequestIdLayer::default())
+        .layer(ContextLayer::default())
         .layer(ErrorBoundaryLayer::new())
         .service(PanicsInCall);
     let response = service.oneshot(grpc(Body::empty())).await.unwrap();

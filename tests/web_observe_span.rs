@@ -15,7 +15,7 @@ use http_body::Frame;
 use http_body_util::BodyExt;
 use seaworthy::Body;
 use seaworthy::request::{RequestEnded, RequestSink};
-use seaworthy::web::{ObserveLayer, RequestIdLayer, RouteTemplate};
+use seaworthy::web::{ContextLayer, ObserveLayer, RouteTemplate};
 use tower::{Layer, ServiceBuilder, ServiceExt, service_fn};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -23,7 +23,7 @@ use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 
-/// Writes down each event with the spans it was in, and the fields of those.
+/// Writes down each event with the spans it was in, and some fields of those.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -31,7 +31,9 @@ struct Fields(String);
 
 impl Visit for Fields {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.0 += &format!(" {field}={value:?}");
+        if ["message", "request_id", "http.request.method", "http.route"].contains(&field.name()) {
+            self.0 += &format!(" {field}={value:?}");
+        }
     }
 }
 
@@ -104,7 +106,7 @@ async fn the_call_the_future_the_body_and_the_record_are_in_the_requests_span() 
         }
     });
     let service = ServiceBuilder::new()
-        .layer(RequestIdLayer::default())
+        .layer(ContextLayer::default())
         .layer(layer())
         .service(talks);
     let response = service.oneshot(request()).await.unwrap();
@@ -112,7 +114,7 @@ async fn the_call_the_future_the_body_and_the_record_are_in_the_requests_span() 
     tracing::info!("between");
     response.into_body().collect().await.unwrap();
 
-    let span = format!("in request request_id={id:?} method=\"GET\" route=\"/items/{{id}}\"");
+    let span = format!("in request request_id={id:?} http.request.method=\"GET\" http.route=\"/items/{{id}}\"");
     let inside = |message: &str| format!(" message={message} {span}");
     let expected = [
         inside("call"),
@@ -150,19 +152,20 @@ async fn a_body_is_in_the_innermost_span() {
     }));
     let service = ServiceBuilder::new()
         .layer(layer())
-        .layer(RequestIdLayer::default())
+        .layer(ContextLayer::default())
         .service(inner);
     let response = service.oneshot(request()).await.unwrap();
     response.into_body().collect().await.unwrap();
     let line = &lines.0.lock().unwrap()[0];
     assert!(
-        line.contains("in request request_id=") && line.ends_with("in request method=\"GET\" route=\"/items/{id}\""),
+        line.contains("in request request_id=")
+            && line.ends_with("in request http.request.method=\"GET\" http.route=\"/items/{id}\""),
         "{line}"
     );
 }
 
 #[tokio::test]
-async fn the_span_of_an_undeclared_endpoint_gets_its_route_with_the_head_or_the_end() {
+async fn the_span_of_an_undeclared_endpoint_gets_its_route_with_the_head() {
     let lines = Lines::default();
     let _subscriber = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
     let talks = service_fn(|request: Request<Body>| async move {
@@ -177,10 +180,10 @@ async fn the_span_of_an_undeclared_endpoint_gets_its_route_with_the_head_or_the_
         Ok(response)
     });
     for (path, route) in [
-        ("/matched", "/{known}"),
-        ("/nowhere", "undeclared"),
-        ("/hangs", "undeclared"),
-        ("/fails", "undeclared"),
+        ("/matched", " http.route=\"/{known}\""),
+        ("/nowhere", ""),
+        ("/hangs", ""),
+        ("/fails", ""),
     ] {
         let request = Request::get(path).body(Body::empty()).unwrap();
         let answered = layer().layer(talks).oneshot(request).now_or_never();
@@ -189,10 +192,13 @@ async fn the_span_of_an_undeclared_endpoint_gets_its_route_with_the_head_or_the_
         }
         let lines = std::mem::take(&mut *lines.0.lock().unwrap());
         let (last, before) = lines.split_last().unwrap();
-        assert_eq!(before[0], " message=future in request method=\"GET\"", "{path}");
+        assert_eq!(
+            before[0], " message=future in request http.request.method=\"GET\"",
+            "{path}"
+        );
         assert!(last.contains("message=ended"), "{path}: {last}");
         let all = &lines[1..];
-        let told = format!("in request method=\"GET\" route=\"{route}\"");
+        let told = format!("in request http.request.method=\"GET\"{route}");
         assert!(all.iter().all(|line| line.ends_with(&told)), "{path}: {all:?}");
     }
 }

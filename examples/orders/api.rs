@@ -14,8 +14,9 @@ use futures_util::stream::{self, Stream};
 use http::StatusCode;
 use http::header::LOCATION;
 use seaworthy::Guarded;
+use seaworthy::context::RequestId;
 use seaworthy::shutdown::Draining;
-use seaworthy::web::{RequestId, problem, refused};
+use seaworthy::web::{problem, refused};
 use serde::{Deserialize, Serialize};
 
 use crate::drills;

@@ -15,6 +15,10 @@ use super::endpoint::Endpoint;
 use super::error::AppError;
 use super::inbound::{self, Inbound};
 use super::lint;
+#[cfg(not(feature = "otlp"))]
+use super::no_otlp::Collector;
+#[cfg(feature = "otlp")]
+use super::otlp::Collector;
 use super::pulse::{self, Pulse};
 use super::quotas::House;
 use super::settings::Settings;
@@ -197,6 +201,7 @@ impl AppBuilder {
             .events(self.telemetry.clone())
             .build();
         let shutdown = self.note(shutdown);
+        let collector = Collector::new(&self.name, &settings, &self.telemetry, &mut self.wrong);
         let heartbeat = self.health.watchdog().register(pulse::NAME, pulse::MAX_SILENCE);
         let heartbeat = self.note(heartbeat);
         let mut finish = Finish {
@@ -220,6 +225,7 @@ impl AppBuilder {
 
         inventory.add(shutdown.clone());
         inventory.add(LogEntry);
+        collector.add_to(&inventory);
         let pulse = Pulse::default();
         inventory.add(pulse.clone());
         let sizing = SizingEntry::new(sizing, settings.places);
@@ -244,6 +250,7 @@ impl AppBuilder {
             findings,
             inventory,
             telemetry: self.telemetry,
+            collector,
             connections,
             sizing,
             pulse: Some((pulse, heartbeat)),

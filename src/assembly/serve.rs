@@ -10,6 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::app::{App, Bound};
 use super::error::AppError;
+#[cfg(not(feature = "otlp"))]
+use super::no_otlp::Collector;
+#[cfg(feature = "otlp")]
+use super::otlp::Collector;
 use super::pulse::Pulse;
 use super::{run, stack};
 use crate::admin::{AdminRoutes, Plane};
@@ -39,6 +43,7 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
         signals,
         pulse: app.pulse.take(),
         runtime,
+        collector: app.collector.clone(),
         over,
     };
     let abandoned = abandon.token.clone();
@@ -107,6 +112,7 @@ struct Duty {
     signals: Option<Signals>,
     pulse: Option<(Pulse, Heartbeat)>,
     runtime: Handle,
+    collector: Collector,
     over: oneshot::Sender<Drained>,
 }
 
@@ -117,6 +123,7 @@ impl Duty {
             signals,
             pulse,
             runtime,
+            collector,
             over,
         } = self;
         if let Some((pulse, heartbeat)) = pulse {
@@ -128,6 +135,10 @@ impl Duty {
             Some(signals) => shutdown.drive_by(signals, &runtime).await,
             None => shutdown.drive(&runtime).await,
         };
+        // Whoever asked twice waits for nothing more.
+        if drained.interrupted.is_none() {
+            collector.flush().await;
+        }
         if run::owns_process() && (drained.stalled || drained.interrupted.is_some()) {
             tracing::error!(target: names::LOG, stalled = drained.stalled, "ending the process from the admin thread");
             flush_logs();

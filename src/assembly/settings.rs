@@ -6,13 +6,14 @@ use std::time::Duration;
 use self::reader::{Range, Reader, Span};
 use self::sources::{Env, collect};
 use super::sizing::{BODY_LIMIT, Sizing};
+use crate::base::context::SampleRatio;
 use crate::base::error::InvalidSetting;
-use crate::client::BaseUrl;
+use crate::client::{ALLOWED, BaseUrl};
 use crate::policy::rate_limit::Quota;
 use crate::server::ServerConfig;
 use crate::shutdown::ShutdownConfig;
 use crate::telemetry::{LogFormat, is_filter};
-use crate::web::{ClientIp, RateLimitHeaders};
+use crate::web::{ClientIp, ContextLayer, RateLimitHeaders};
 
 mod reader;
 mod sources;
@@ -28,7 +29,7 @@ pub(super) struct Settings {
     pub(super) body_idle: Duration,
     pub(super) body_limit: u64,
     pub(super) places: Places,
-    pub(super) trust_request_id: bool,
+    pub(super) context: ContextLayer,
     pub(super) trust_criticality: bool,
     pub(super) clients: Clients,
     /// What an endpoint has that does not say it itself.
@@ -38,7 +39,31 @@ pub(super) struct Settings {
     pub(super) shutdown: ShutdownConfig,
     pub(super) log_filter: String,
     pub(super) log_format: LogFormat,
+    pub(super) traces: TraceSettings,
     pub(super) dependencies: BTreeMap<String, DependencySettings>,
+}
+
+/// Which spans go where.
+#[derive(Clone, Debug)]
+pub(super) struct TraceSettings {
+    /// The collector; none exports nothing.
+    pub(super) endpoint: Option<BaseUrl>,
+    pub(super) protocol: &'static str,
+    pub(super) sample_ratio: SampleRatio,
+}
+
+impl TraceSettings {
+    /// The setting that says where the collector is.
+    pub(super) const ENDPOINT: &str = "traces.endpoint";
+    pub(super) const HTTP: &str = "http";
+
+    fn read_from(reader: &mut Reader) -> Self {
+        Self {
+            endpoint: reader.optional(Self::ENDPOINT, ALLOWED, |_| true),
+            protocol: reader.one_of("traces.protocol", [Self::HTTP, "grpc"]),
+            sample_ratio: reader.take("traces.sample_ratio", SampleRatio::ALL, "from 0 to 1", |_| true),
+        }
+    }
 }
 
 /// What is said of one dependency; it wins over what the program says.
@@ -183,6 +208,7 @@ impl Settings {
         let body_limit = reader.within("server.body_limit", BODY_LIMIT, Range(0, 1 << 40));
         let places = Places::read_from(reader, sizing);
         let trust_request_id = reader.take("server.trust_request_id", false, "`true` or `false`", |_| true);
+        let trust_trace = reader.take("server.trust_trace", true, "`true` or `false`", |_| true);
         let trust_criticality = reader.take("server.trust_criticality", false, "`true` or `false`", |_| true);
         let clients = Clients::read_from(reader);
         let endpoints = quota(
@@ -210,6 +236,7 @@ impl Settings {
             "pretty" => LogFormat::Pretty,
             _ => LogFormat::Auto,
         };
+        let traces = TraceSettings::read_from(reader);
         Self {
             listen,
             server,
@@ -217,7 +244,10 @@ impl Settings {
             body_idle,
             body_limit,
             places,
-            trust_request_id,
+            context: ContextLayer::default()
+                .trust_request_id(trust_request_id)
+                .trust_trace(trust_trace)
+                .sample_ratio(traces.sample_ratio),
             trust_criticality,
             clients,
             endpoints,
@@ -226,6 +256,7 @@ impl Settings {
             shutdown,
             log_filter,
             log_format,
+            traces,
             dependencies: reader.dependencies(),
         }
     }

@@ -8,14 +8,14 @@ use super::inbound::{CRITICAL, NON_CRITICAL, STREAMS};
 use crate::base::criticality::Criticality;
 use crate::web::{
     BodyLimitLayer, CriticalityLayer, ErrorBoundaryLayer, HealthLayer, HttpService, ObserveLayer, QuotasLayer,
-    RequestIdLayer, RequestLimits, ShutdownLayer,
+    RequestLimits, ShutdownLayer,
 };
 
 /// Puts the inbound stack round a service, outermost layer first.
 pub(super) fn inbound(app: &App, service: impl HttpService) -> impl HttpService {
     ServiceBuilder::new()
         // Outside of all that answers, so that every response carries the id.
-        .layer(RequestIdLayer::default().trust_callers(app.settings.trust_request_id))
+        .layer(app.settings.context)
         // Before any limit: answered even when everything behind is saturated.
         .layer(HealthLayer::new(app.health.clone()).status_only())
         // Above all that has labels or limits: it finds the endpoint's.

@@ -8,6 +8,8 @@ pub mod budget;
 #[cfg(any(feature = "app", feature = "load-shed"))]
 pub(crate) mod cgroup;
 pub mod clock;
+#[cfg(feature = "http")]
+pub mod context;
 mod counter;
 pub mod criticality;
 pub mod deadline;

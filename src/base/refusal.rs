@@ -11,6 +11,9 @@ use super::allowance::RateLimitHeaders;
 use super::criticality::Criticality;
 use super::outcome::Outcome;
 
+/// The target under which a refusal is told within the span of its call.
+pub(crate) const TARGET: &str = "seaworthy::refused";
+
 /// Says which policy refused or ended a call, why, and when to come back.
 ///
 /// It is the error (boxed) of every tower layer of this crate; [`Refusal::find`] gets it back out of whatever wraps it.

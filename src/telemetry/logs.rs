@@ -3,8 +3,10 @@ use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 use super::names;
 use crate::base::events::{Change, Event};
@@ -33,20 +35,26 @@ const LAST_LINES: Duration = Duration::from_millis(500);
 static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
 static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
 
-/// Installs a subscriber that writes to standard output; `false` if there is one already, which then stays.
+/// Installs a subscriber that writes to standard output, and the layer for traces beside it; `false` if there is one
+/// already, which then stays.
 ///
 /// If we own the process a thread of its own writes, so that a log which nobody reads does not stop the service;
 /// whoever ends the process must [`flush`] it then.
-pub(crate) fn install(filter: &str, format: LogFormat, owns_process: bool) -> bool {
+pub(crate) fn install(
+    filter: &str,
+    format: LogFormat,
+    owns_process: bool,
+    traces: Option<impl Layer<Registry> + Send + Sync>,
+) -> bool {
     if !owns_process {
-        return install_writer(filter, format, BoxMakeWriter::new(stdout));
+        return install_writer(filter, format, BoxMakeWriter::new(stdout), traces);
     }
     let builder = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(WAITING_LINES);
     let (writer, guard) = builder.thread_name("seaworthy-log").finish(stdout());
     let dropped = writer.error_counter();
-    let installed = install_writer(filter, format, BoxMakeWriter::new(writer));
+    let installed = install_writer(filter, format, BoxMakeWriter::new(writer), traces);
     if installed {
         *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
         let _ = DROPPED.set(dropped);
@@ -54,24 +62,32 @@ pub(crate) fn install(filter: &str, format: LogFormat, owns_process: bool) -> bo
     installed
 }
 
-fn install_writer(filter: &str, format: LogFormat, writer: BoxMakeWriter) -> bool {
+fn install_writer(
+    filter: &str,
+    format: LogFormat,
+    writer: BoxMakeWriter,
+    traces: Option<impl Layer<Registry> + Send + Sync>,
+) -> bool {
     let filter = EnvFilter::builder().parse_lossy(filter);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     let pretty = match format {
         LogFormat::Auto => stdout().is_terminal(),
         LogFormat::Json => false,
         LogFormat::Pretty => true,
     };
-    if pretty {
-        builder.compact().with_ansi(stdout().is_terminal()).try_init().is_ok()
+    let lines = if pretty {
+        lines.compact().with_ansi(stdout().is_terminal()).boxed()
     } else {
-        let builder = builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false);
-        builder.try_init().is_ok()
-    }
+        let lines = lines.json().flatten_event(true);
+        lines.with_current_span(true).with_span_list(false).boxed()
+    };
+    // Of its own, so that what the log leaves out can be traced.
+    let lines = lines.with_filter(filter);
+    tracing_subscriber::registry()
+        .with(traces)
+        .with(lines)
+        .try_init()
+        .is_ok()
 }
 
 /// Waits a little for the last lines to be written; what is logged later is lost.
@@ -126,13 +142,19 @@ fn said(text: &str) -> Option<&str> {
 }
 
 pub(super) fn request(request: &RequestEnded<'_>) {
-    let RequestEnded { status, error, .. } = *request;
+    let RequestEnded {
+        method,
+        route,
+        status,
+        error,
+        ..
+    } = *request;
     let took_ms = millis(request.took);
     let refused_by = request.refusal.map(|refusal| refusal.name());
     if request.outcome == Outcome::Failure {
-        tracing::warn!(target: names::ACCESS_LOG, status, took_ms, error, refused_by, "request failed");
+        tracing::warn!(target: names::ACCESS_LOG, method, route, status, took_ms, error, refused_by, "request failed");
     } else {
-        tracing::info!(target: names::ACCESS_LOG, status, took_ms, error, refused_by, "request");
+        tracing::info!(target: names::ACCESS_LOG, method, route, status, took_ms, error, refused_by, "request");
     }
 }
 

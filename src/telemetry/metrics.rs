@@ -6,6 +6,8 @@ use metrics::{Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tokio::runtime::{Handle, RuntimeMetrics};
 
+use super::attempts::Attempts;
+use super::calls::{self, Calls};
 use super::exposition::Exposition;
 use super::guard::Guard;
 use super::handles::{Handles, Sought};
@@ -14,17 +16,20 @@ use super::publish::Publisher;
 use super::system;
 use crate::base::inventory::Inventory;
 use crate::base::request::RequestEnded;
+use crate::base::sync::{Mutex, lock};
 
-const METADATA: Metadata<'static> = Metadata::new("seaworthy", Level::INFO, None);
+pub(super) const METADATA: Metadata<'static> = Metadata::new("seaworthy", Level::INFO, None);
 
 /// The metrics of one service: a Prometheus recorder of its own, so that two services live in one process.
 pub(crate) struct Metrics {
-    recorder: Arc<Guard<PrometheusRecorder>>,
+    pub(super) recorder: Arc<Guard<PrometheusRecorder>>,
     handle: PrometheusHandle,
     publisher: Publisher,
     runtime: OnceLock<RuntimeMetrics>,
     durations: Handles<Series<Box<str>>, Histogram>,
     active: Handles<Active, Gauge>,
+    pub(super) attempts: Attempts,
+    calls: Mutex<Vec<Calls>>,
 }
 
 /// What tells one duration's series from another; every part is of a bounded set.
@@ -76,14 +81,12 @@ impl Sought<Self> for Active {
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let matcher = Matcher::Full(names::REQUEST_DURATION.to_owned());
-        let builder = PrometheusBuilder::new();
+        let durations = [names::REQUEST_DURATION, names::ATTEMPT_DURATION];
+        let builder = durations.iter().try_fold(PrometheusBuilder::new(), |builder, name| {
+            builder.set_buckets_for_metric(Matcher::Full((*name).to_owned()), &names::REQUEST_DURATION_BUCKETS)
+        });
         // Fails only for an empty list of buckets, and without buckets a summary is still right.
-        let builder = match builder.set_buckets_for_metric(matcher, &names::REQUEST_DURATION_BUCKETS) {
-            Ok(builder) => builder,
-            Err(_) => PrometheusBuilder::new(),
-        };
-        let recorder = builder.build_recorder();
+        let recorder = builder.unwrap_or_default().build_recorder();
         let handle = recorder.handle();
         let recorder = Arc::new(Guard::new(recorder));
         describe(&*recorder);
@@ -94,6 +97,8 @@ impl Metrics {
             publisher: Publisher::default(),
             durations: Handles::default(),
             active: Handles::default(),
+            attempts: Attempts::default(),
+            calls: Mutex::default(),
         }
     }
 
@@ -110,7 +115,15 @@ impl Metrics {
     /// Renders everything, with the inventory and the system's signals as they are now.
     pub(crate) fn render(&self, inventory: &Inventory, exposition: Exposition) -> String {
         self.publisher.publish(inventory, &*self.recorder);
-        exposition.write(&self.handle.render(), &system::signals(self.runtime.get()))
+        let rendered = self.handle.render() + &calls::render(&lock(&self.calls));
+        exposition.write(&rendered, &system::signals(self.runtime.get()))
+    }
+
+    /// Times the calls of a dependency.
+    pub(super) fn calls(&self, dependency: &str) -> Calls {
+        let calls = Calls::new(dependency);
+        lock(&self.calls).push(calls.clone());
+        calls
     }
 
     /// Empties the recorder's sample buffers; must run now and then even if nobody scrapes.
@@ -186,6 +199,8 @@ impl Metrics {
 fn describe(recorder: &dyn Recorder) {
     let text = "Time from a request's head to the end of its response's body.";
     recorder.describe_histogram(names::REQUEST_DURATION.into(), Some(Unit::Seconds), text.into());
+    let text = "Time from an attempt at a dependency over HTTP to the end of its response's body.";
+    recorder.describe_histogram(names::ATTEMPT_DURATION.into(), Some(Unit::Seconds), text.into());
     let text = "Requests that are being answered.";
     recorder.describe_gauge(names::ACTIVE_REQUESTS.into(), None, text.into());
     let text = "Requests that a policy refused or ended.";

@@ -1,8 +1,12 @@
-//! Turns events, counters and the ends of requests into logs and metrics.
+//! Turns events, counters and the ends of requests into logs and metrics, and exports spans.
 //!
 //! [`names`] holds every name. A policy on its own is seen by putting it into an
 //! [`Inventory`](crate::inventory::Inventory) and [publishing](Publisher) that.
 
+#[cfg(feature = "app")]
+mod attempts;
+#[cfg(feature = "app")]
+mod calls;
 #[cfg(feature = "app")]
 mod exposition;
 #[cfg(feature = "app")]
@@ -16,6 +20,8 @@ mod logs;
 #[cfg(feature = "app")]
 mod metrics;
 pub mod names;
+#[cfg(feature = "otlp")]
+pub mod otlp;
 #[cfg(all(feature = "app", target_os = "linux"))]
 mod process;
 #[cfg(all(feature = "app", not(target_os = "linux")))]
@@ -27,6 +33,8 @@ mod service;
 #[cfg(feature = "app")]
 mod system;
 
+#[cfg(feature = "app")]
+pub(crate) use calls::{Account, Calls};
 #[cfg(feature = "app")]
 pub(crate) use exposition::Exposition;
 #[cfg(feature = "app")]

@@ -1,9 +1,15 @@
 //! Every name that this crate gives to a metric, a label or a log's target.
 
+use crate::base::refusal;
+
 /// OpenTelemetry's `http.server.request.duration`, in seconds.
 pub const REQUEST_DURATION: &str = "http_server_request_duration_seconds";
 /// OpenTelemetry's `http.server.active_requests`.
 pub const ACTIVE_REQUESTS: &str = "http_server_active_requests";
+/// OpenTelemetry's `http.client.request.duration`, in seconds, of every attempt at a dependency over HTTP.
+pub const ATTEMPT_DURATION: &str = "http_client_request_duration_seconds";
+/// How long every attempt at a dependency took that is not called over HTTP, in seconds, by `dependency` and `outcome`.
+pub const DEPENDENCY_DURATION: &str = "seaworthy_dependency_duration_seconds";
 /// Requests that a policy refused or ended, by `policy`, `name` and `reason`.
 pub const REFUSALS: &str = "seaworthy_refusals_total";
 /// 1 for the state in which something is, 0 for those in which it was, by `kind`, `name` and `state`.
@@ -66,5 +72,8 @@ pub const REQUEST_DURATION_BUCKETS: [f64; 14] = [
 pub const LOG: &str = "seaworthy";
 /// The target of the one log line a request.
 pub const ACCESS_LOG: &str = "seaworthy::access";
+/// The target of what refused a call, within the span of the call; on the level `DEBUG`, as the access log has those of
+/// requests already.
+pub const REFUSED_LOG: &str = refusal::TARGET;
 /// The target of events.
 pub const EVENT_LOG: &str = "seaworthy::event";

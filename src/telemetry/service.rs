@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
+use super::calls::Calls;
 use super::logs;
 use super::metrics::Metrics;
 use crate::base::events::{Change, Event, EventSink};
-use crate::base::request::{RequestEnded, RequestSink};
+use crate::base::request::{AttemptEnded, AttemptSink, RequestEnded, RequestSink};
 
 /// Turns what a service reports into log lines and metrics.
 #[derive(Clone, Debug)]
@@ -18,8 +19,19 @@ impl Telemetry {
         }
     }
 
+    /// Times the calls of a dependency.
+    pub(crate) fn calls(&self, dependency: &str) -> Calls {
+        self.metrics.calls(dependency)
+    }
+
     pub(crate) fn request_sink(&self) -> Arc<dyn RequestSink> {
         Arc::new(self.clone())
+    }
+}
+
+impl AttemptSink for Telemetry {
+    fn ended(&self, attempt: &AttemptEnded<'_>) {
+        self.metrics.attempts.ended(attempt, &*self.metrics.recorder);
     }
 }
 

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tracing::Span;
 
+use crate::base::context::Origin;
 use crate::base::criticality::Criticality;
 use crate::base::deadline::Deadline;
 use crate::base::error::BoxError;
@@ -34,6 +35,8 @@ pub struct Body {
     span: Option<Span>,
     deadline: Option<Deadline>,
     criticality: Option<Criticality>,
+    /// Boxed, as only what is waited for has one.
+    origin: Option<Box<Origin>>,
     catches_panics: bool,
 }
 
@@ -113,6 +116,7 @@ impl Body {
             span: None,
             deadline: None,
             criticality: None,
+            origin: None,
             catches_panics: false,
         }
     }
@@ -132,6 +136,7 @@ impl Body {
             span: self.span.clone(),
             deadline: self.deadline,
             criticality: self.criticality,
+            origin: self.origin.clone(),
             catches_panics: self.catches_panics,
         })
     }
@@ -167,6 +172,13 @@ impl Body {
     /// Makes `class` the task's whenever the body is polled, unless an inner layer has set its own, which knows more.
     pub(crate) fn set_criticality(&mut self, class: Criticality) {
         self.criticality.get_or_insert(class);
+    }
+
+    /// Makes `origin` the task's whenever there are pieces to be waited for, unless an inner layer has set its own.
+    pub(crate) fn set_origin(&mut self, origin: &Origin) {
+        if self.is_stream() {
+            self.origin.get_or_insert_with(|| Box::new(origin.clone()));
+        }
     }
 
     /// Makes a panic in the source an error of this body, so that it ends this response alone.
@@ -240,14 +252,20 @@ impl http_body::Body for Body {
         let span = self.span.clone();
         let _entered = span.as_ref().map(Span::enter);
         let (class, deadline) = (self.criticality, self.deadline);
+        let mut origin = self.origin.take();
         let mut poll = || match deadline {
             Some(deadline) => deadline.run(|| self.poll_ridden(cx)),
             None => self.poll_ridden(cx),
         };
-        let polled = match class {
-            Some(class) => class.run(poll),
+        let mut poll = || match class {
+            Some(class) => class.run(&mut poll),
             None => poll(),
         };
+        let polled = match &mut origin {
+            Some(origin) => origin.run(poll),
+            None => poll(),
+        };
+        self.origin = origin;
         match &polled {
             Poll::Ready(None) => self.end(End::Complete),
             Poll::Ready(Some(Err(error))) => self.end(End::Failed(error)),

@@ -6,7 +6,7 @@ use super::body::Body;
 use super::grpc_answer::{self, is_grpc};
 use super::grpc_code::Code;
 use super::problem::{problem, refused};
-use super::request_id::RequestId;
+use crate::base::context::RequestId;
 use crate::base::refusal::Refusal;
 
 /// What must be known of a request to answer it in the service's place.

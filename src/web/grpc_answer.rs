@@ -7,8 +7,9 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Response};
 
 use super::body::Body;
+use super::context::{X_REQUEST_ID, to_header};
 use super::grpc_code::{Code, GRPC_RETRY_PUSHBACK_MS, GRPC_STATUS};
-use super::request_id::{RequestId, X_REQUEST_ID};
+use crate::base::context::RequestId;
 use crate::base::refusal::Refusal;
 
 const GRPC: &str = "application/grpc";
@@ -46,7 +47,7 @@ pub(super) fn ended(code: Code, message: &str, id: Option<&RequestId>) -> Respon
     if let Ok(message) = percent_encoded(message).try_into() {
         headers.insert(GRPC_MESSAGE, message);
     }
-    if let Some(id) = id.and_then(RequestId::to_header) {
+    if let Some(id) = id.and_then(to_header) {
         headers.insert(X_REQUEST_ID, id);
     }
     response

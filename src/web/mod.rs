@@ -12,6 +12,7 @@ mod by_status;
 mod caller;
 mod chaos;
 mod client_ip;
+mod context;
 mod criticality;
 mod deadline;
 mod error_boundary;
@@ -35,6 +36,8 @@ mod load_shed;
 #[cfg(feature = "axum")]
 mod matched_path;
 mod observe;
+#[cfg(any(feature = "hedge", feature = "retry"))]
+mod observe_attempt;
 mod peer;
 mod probe_query;
 mod probes;
@@ -44,9 +47,12 @@ mod quotas;
 #[cfg(feature = "rate-limit")]
 mod rate_limit;
 mod rate_limit_headers;
-mod request_id;
 #[cfg(feature = "retry")]
+mod refused;
+#[cfg(feature = "app")]
+pub(crate) use refused::tell_refused;
 pub(crate) mod retry;
+mod send_context;
 mod service;
 mod shutdown_layer;
 #[cfg(feature = "timeout")]
@@ -69,6 +75,9 @@ pub use bulkhead::{
 pub use by_status::ByStatus;
 pub use chaos::{HttpChaosFuture, HttpChaosLayer, HttpChaosService};
 pub use client_ip::{ClientIp, ClientKey};
+pub use context::{
+    BAGGAGE, ContextFuture, ContextLayer, ContextService, IDEMPOTENCY_KEY, TRACEPARENT, TRACESTATE, X_REQUEST_ID,
+};
 pub use criticality::{
     CriticalityFuture, CriticalityLayer, CriticalityService, SendCriticalityLayer, SendCriticalityService,
     X_CRITICALITY,
@@ -85,16 +94,18 @@ pub use load_shed::OfTheRequest;
 #[cfg(feature = "axum")]
 pub use matched_path::{MatchedPathFuture, MatchedPathLayer, MatchedPathService};
 pub use observe::{ObserveFuture, ObserveLayer, ObserveService, RouteTemplate};
+#[cfg(any(feature = "hedge", feature = "retry"))]
+pub use observe_attempt::{ObserveAttemptFuture, ObserveAttemptLayer, ObserveAttemptService};
 pub use peer::PeerAddr;
 pub(crate) use peer::Scheme;
 pub use problem::{problem, refused, status_of};
 #[cfg(feature = "rate-limit")]
 pub use rate_limit::{HttpRateLimitFuture, HttpRateLimitLayer, HttpRateLimitService};
-pub use request_id::{InvalidRequestId, RequestId, RequestIdFuture, RequestIdLayer, RequestIdService, X_REQUEST_ID};
 #[cfg(feature = "retry")]
 pub use retry::{HttpKept, HttpReplay, RetryByStatus, X_REQUEST_ATTEMPT};
 #[cfg(feature = "reqwest")]
 pub use retry::{ReqwestKept, ReqwestReplay};
+pub use send_context::{SendContextLayer, SendContextService};
 pub use service::HttpService;
 pub use shutdown_layer::{ShutdownFuture, ShutdownLayer, ShutdownService};
 #[cfg(feature = "timeout")]

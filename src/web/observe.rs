@@ -11,16 +11,17 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_layer::Layer;
 use tower_service::Service;
-use tracing::Span;
 
 use super::body::{Body, End, Rider};
-use super::request_id::RequestId;
 use crate::base::error::BoxError;
 use crate::base::outcome::Outcome;
 use crate::base::request::RequestSink;
 
 mod record;
+mod span;
 use record::Record;
+pub(super) use record::method_label;
+pub(super) use span::version;
 
 /// The template of the endpoint that a request matched, for labels; never a path.
 ///
@@ -38,7 +39,11 @@ pub struct RouteTemplate(pub Arc<str>);
 /// `grpc-status` as OpenTelemetry's conventions say: 2, 4, 12, 13, 14 and 15 are failures of the server, told as their names,
 /// such as `UNAVAILABLE`.
 ///
-/// The span's field `route` is the request's [`RouteTemplate`], or as soon as there is a head the response's.
+/// The span, of the name `request`, has the fields that OpenTelemetry's conventions for HTTP servers ask for, with those
+/// special ones that `tracing-opentelemetry` reads: `http.route` is the request's [`RouteTemplate`], or as soon as there
+/// is a head the response's; `url.path` is cut after 256 bytes, and no field has the query. `trace_id`, `span_id` and
+/// `parent_span_id` are those of the task's [`TraceContext`](crate::context::TraceContext). A status of 5xx is an error of
+/// the span; one of 4xx is not, and neither is a caller that goes away.
 #[derive(Clone)]
 pub struct ObserveLayer {
     sink: Arc<dyn RequestSink>,
@@ -90,13 +95,10 @@ where
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
         let mut record = Record::begin(Arc::clone(&self.layer.sink), &request);
-        let route = record.declared();
-        let id = request.extensions().get::<RequestId>().map(RequestId::as_str);
-        let span = tracing::info_span!("request", request_id = id, method = record.method, route);
+        let span = record.span.clone();
         let response = span.in_scope(|| record.guard(|| self.inner.call(request)));
         ObserveFuture {
             response,
-            span,
             record: Some(record),
         }
     }
@@ -107,19 +109,17 @@ pin_project! {
     pub struct ObserveFuture<F> {
         #[pin]
         response: F,
-        span: Span,
         record: Option<Record>,
     }
 
     impl<F> PinnedDrop for ObserveFuture<F> {
         fn drop(this: Pin<&mut Self>) {
-            let this = this.project();
-            if let Some(record) = this.record.take() {
-                let _entered = this.span.enter();
-                record.tell_route(this.span);
-                // Within the span, as what it tells is.
-                drop(record);
-            }
+            let Some(record) = this.project().record.take() else {
+                return;
+            };
+            // Within the span, as what it tells is.
+            let span = record.span.clone();
+            span.in_scope(|| drop(record));
         }
     }
 }
@@ -133,10 +133,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let _entered = this.span.enter();
         let Some(record) = this.record.as_mut() else {
             return Poll::Pending;
         };
+        let span = record.span.clone();
+        let _entered = span.enter();
         let response = ready!(record.guard(|| this.response.poll(cx)));
         let Some(mut record) = this.record.take() else {
             return Poll::Pending;
@@ -144,15 +145,13 @@ where
         let mut response = match response {
             Ok(response) => response.map(Body::new),
             Err(error) => {
-                record.tell_route(this.span);
                 record.end(Outcome::Failure, Some("error"));
                 return Poll::Ready(Err(error));
             }
         };
         record.head(&response);
-        record.tell_route(this.span);
         if response.body().is_stream() && !record.is_bodiless() {
-            response.body_mut().set_span(this.span.clone());
+            response.body_mut().set_span(span.clone());
             response.body_mut().add_rider(record);
         } else {
             record.ended(End::Complete);

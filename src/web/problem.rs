@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::body::Body;
 use super::rate_limit_headers::{shown, whole_seconds};
-use super::request_id::RequestId;
 use crate::base::allowance::Allowance;
+use crate::base::context::RequestId;
 use crate::base::refusal::{Part, Reason, Refusal};
 
 /// Returns the HTTP status of a refusal.

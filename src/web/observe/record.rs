@@ -13,7 +13,8 @@ use super::super::error_boundary::Panicked;
 use super::super::grpc_code::Code;
 use super::super::peer::Scheme;
 use super::super::problem::status_of;
-use super::RouteTemplate;
+use super::super::refused::tell_refused;
+use super::{RouteTemplate, span};
 use crate::base::clock::Clock;
 use crate::base::outcome::Outcome;
 use crate::base::refusal::Refusal;
@@ -27,8 +28,9 @@ const CANCELLED: &str = "cancelled";
 /// What is known of a request so far; reported once, when it is dropped if not before.
 pub(super) struct Record {
     sink: Arc<dyn RequestSink>,
+    pub(super) span: Span,
     start: Instant,
-    pub(super) method: &'static str,
+    method: &'static str,
     scheme: &'static str,
     is_head: bool,
     route: Option<RouteTemplate>,
@@ -51,6 +53,7 @@ impl Record {
         let _ = catch_unwind(AssertUnwindSafe(|| sink.began(method, scheme)));
         let route = request.extensions().get::<RouteTemplate>().cloned();
         Self {
+            span: span::of(request, method, scheme, route.as_ref().map(|route| &*route.0)),
             sink,
             start: Clock::default().now(),
             method,
@@ -78,25 +81,19 @@ impl Record {
     pub(super) fn head<B>(&mut self, response: &Response<B>) {
         self.status = Some(response.status());
         self.code = Code::told(response.headers());
+        // Signed: that is the only whole number that OpenTelemetry has.
+        self.span
+            .record("http.response.status_code", i64::from(response.status().as_u16()));
         if !self.is_declared {
             self.route = response.extensions().get().cloned();
+            if let Some(route) = &self.route {
+                span::late_route(&self.span, self.method, &route.0);
+            }
         }
         self.refusal = response.extensions().get().cloned();
         self.panicked = response.extensions().get::<Panicked>().is_some();
         let length = response.headers().get(CONTENT_LENGTH);
         self.announced = length.and_then(|length| length.to_str().ok()?.parse().ok());
-    }
-
-    /// Returns the template that the request brought along.
-    pub(super) fn declared(&self) -> Option<&str> {
-        self.route.as_ref().filter(|_| self.is_declared).map(|route| &*route.0)
-    }
-
-    /// Records in the request's span what it did not know when the request began.
-    pub(super) fn tell_route(&self, span: &Span) {
-        if !self.is_declared {
-            span.record("route", self.route());
-        }
     }
 
     fn route(&self) -> &str {
@@ -111,6 +108,15 @@ impl Record {
 
     pub(super) fn end(&mut self, outcome: Outcome, error: Option<&str>) {
         self.told = true;
+        if let Some(error) = error {
+            self.span.record("error.type", error);
+        }
+        if outcome == Outcome::Failure {
+            self.span.record("otel.status_code", "ERROR");
+        }
+        if let Some(refusal) = &self.refusal {
+            tell_refused(refusal);
+        }
         let ended = RequestEnded {
             method: self.method,
             route: self.route(),
@@ -184,7 +190,7 @@ impl Drop for Record {
     }
 }
 
-fn method_label(method: &Method) -> &'static str {
+pub(in crate::web) fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "POST" => "POST",

@@ -17,6 +17,7 @@ pub(crate) use status::{of_end, retry_after};
 use http::Method;
 use http::header::{HeaderMap, HeaderName};
 
+use super::context::IDEMPOTENCY_KEY;
 use crate::policy::retry::{Retry, RetryLayer};
 
 /// The header with an attempt's number: decimal, from 2 on; the first attempt has none.
@@ -28,8 +29,6 @@ pub const X_REQUEST_ATTEMPT: HeaderName = HeaderName::from_static("x-request-att
 
 /// The header with which gRPC says how many attempts there have been before (gRFC A6).
 pub(crate) const PREVIOUS_RPC_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
-
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// How many bytes of a body are kept if nobody says otherwise.
 const BODY_LIMIT: u64 = 64 * 1024;

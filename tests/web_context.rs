@@ -6,7 +6,8 @@ use std::convert::Infallible;
 
 use futures_util::FutureExt;
 use http::{Request, Response};
-use seaworthy::web::{ErrorBoundaryLayer, RequestId, RequestIdLayer};
+use seaworthy::context::RequestId;
+use seaworthy::web::{ContextLayer, ErrorBoundaryLayer};
 use seaworthy::{Body, BoxError};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
@@ -24,7 +25,7 @@ async fn echo(request: Request<Body>) -> Result<Response<Body>, Infallible> {
 }
 
 /// Sends an id and returns the one that the service saw, which must be the response's only one.
-async fn exchange(layer: RequestIdLayer, sent: Option<&[u8]>) -> String {
+async fn exchange(layer: ContextLayer, sent: Option<&[u8]>) -> String {
     let mut request = request();
     if let Some(sent) = sent {
         let header = http::HeaderValue::from_bytes(sent).unwrap();
@@ -44,20 +45,20 @@ async fn exchange(layer: RequestIdLayer, sent: Option<&[u8]>) -> String {
 
 #[tokio::test]
 async fn every_request_gets_an_id_of_its_own_and_its_response_the_same() {
-    let one = exchange(RequestIdLayer::default(), None).await;
-    let other = exchange(RequestIdLayer::default(), None).await;
+    let one = exchange(ContextLayer::default(), None).await;
+    let other = exchange(ContextLayer::default(), None).await;
     assert_eq!(one.len(), 36);
     assert_ne!(one, other);
 }
 
 #[tokio::test]
 async fn an_id_from_a_caller_who_is_not_trusted_is_not_taken() {
-    assert_ne!(exchange(RequestIdLayer::default(), Some(b"mine")).await, "mine");
+    assert_ne!(exchange(ContextLayer::default(), Some(b"mine")).await, "mine");
 }
 
 #[tokio::test]
 async fn a_trusted_callers_id_is_taken_if_it_is_valid() {
-    let trusting = RequestIdLayer::default().trust_callers(true);
+    let trusting = ContextLayer::default().trust_request_id(true);
     let longest = "a".repeat(128);
     for good in ["mine", longest.as_str()] {
         assert_eq!(exchange(trusting, Some(good.as_bytes())).await, good);
@@ -77,23 +78,23 @@ async fn a_trusted_callers_id_is_taken_if_it_is_valid() {
 #[tokio::test]
 async fn the_answer_to_a_panic_carries_the_id_too() {
     let inner = ErrorBoundaryLayer::new().layer(PanicsInCall);
-    let response = RequestIdLayer::default().layer(inner).oneshot(request()).await.unwrap();
+    let response = ContextLayer::default().layer(inner).oneshot(request()).await.unwrap();
     assert!(response.headers().contains_key("x-request-id"));
-    let alone = RequestIdLayer::default().layer(PanicsInCall);
+    let alone = ContextLayer::default().layer(PanicsInCall);
     assert!(tokio::spawn(alone.oneshot(request())).await.unwrap_err().is_panic());
 }
 
 #[tokio::test]
 async fn an_error_passes_as_it_is() {
     let fails = service_fn(|_: Request<Body>| async { Err::<Response<Body>, BoxError>("as it is".into()) });
-    let error = RequestIdLayer::default()
+    let error = ContextLayer::default()
         .layer(fails)
         .oneshot(request())
         .await
         .unwrap_err();
     assert_eq!(error.to_string(), "as it is");
     assert!(
-        RequestIdLayer::default()
+        ContextLayer::default()
             .layer(Unready::Fails)
             .oneshot(request())
             .await
@@ -104,7 +105,7 @@ async fn an_error_passes_as_it_is() {
 #[tokio::test]
 async fn readiness_passes_and_a_readied_clone_that_is_dropped_gives_its_place_back() {
     let (places, inner) = one_at_a_time();
-    let mut service = RequestIdLayer::default().layer(inner);
+    let mut service = ContextLayer::default().layer(inner);
     service.ready().await.unwrap();
     assert_eq!(places.available_permits(), 0);
     assert!(service.clone().ready().now_or_never().is_none(), "a clone has no place");
@@ -115,7 +116,7 @@ async fn readiness_passes_and_a_readied_clone_that_is_dropped_gives_its_place_ba
 #[tokio::test]
 async fn a_dropped_call_gives_its_place_back() {
     let (places, inner) = one_at_a_time();
-    let mut service = RequestIdLayer::default().layer(inner);
+    let mut service = ContextLayer::default().layer(inner);
     let start = || {
         assert!(poll_once(std::pin::pin!(service.ready())).is_ready());
         service.call(request())

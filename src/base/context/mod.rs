@@ -1,0 +1,124 @@
+//! What travels with a request, through every task that works for it.
+//!
+//! The deadline, the [criticality](crate::criticality), the request's id, its trace, its baggage and its idempotency key
+//! are those of the task ([`RequestId::current`] and so on) wherever the layers of this crate poll: the service, the body
+//! of its response, and the calls it makes. Whatever is spawned is other work; [`spawn`] takes all of it along.
+//!
+//! # Examples
+//!
+//! ```
+//! use seaworthy::context;
+//! use seaworthy::deadline::Deadline;
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() {
+//! let deadline = Deadline::after(std::time::Duration::from_secs(1));
+//! let work = async { context::spawn(async { Deadline::current() }).await.unwrap() };
+//! assert_eq!(deadline.scope(work).await, Some(deadline));
+//! # }
+//! ```
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task;
+
+use pin_project_lite::pin_project;
+use tokio::task::JoinHandle;
+use tracing::Span;
+
+use super::criticality::Criticality;
+use super::deadline::Deadline;
+
+mod baggage;
+mod origin;
+mod request_id;
+mod state;
+mod trace;
+
+pub use baggage::{Baggage, IdempotencyKey, InvalidBaggage, InvalidIdempotencyKey};
+pub(crate) use origin::Origin;
+pub use request_id::{InvalidRequestId, RequestId};
+pub use trace::{InvalidSampleRatio, InvalidTraceContext, SampleRatio, SpanId, TraceContext, TraceId};
+
+/// All that the present work has of its request, to be given to other work.
+#[derive(Clone, Debug)]
+pub struct Context {
+    deadline: Option<Deadline>,
+    criticality: Option<Criticality>,
+    origin: Origin,
+    span: Span,
+}
+
+impl Context {
+    /// Returns that of the task's present work, and the `tracing` span it is in.
+    pub fn current() -> Self {
+        Self {
+            deadline: Deadline::current(),
+            criticality: Criticality::told(),
+            origin: Origin::with(Origin::clone),
+            span: Span::current(),
+        }
+    }
+
+    /// Gives it to a future, whenever that is polled.
+    ///
+    /// The deadline ends nothing by itself; see [`Deadline::scope`].
+    pub fn scope<F: Future>(self, future: F) -> Scope<F> {
+        Scope { future, context: self }
+    }
+
+    fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let Self {
+            deadline,
+            criticality,
+            origin,
+            span,
+        } = self;
+        let _entered = span.enter();
+        let work = || origin.run(work);
+        let work = || match deadline {
+            Some(deadline) => deadline.run(work),
+            None => work(),
+        };
+        match criticality {
+            Some(class) => class.run(work),
+            None => work(),
+        }
+    }
+}
+
+/// Spawns a task that goes on in the context of the present work: its deadline, class, ids, baggage and span.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime, as [`tokio::spawn`] does.
+///
+/// # Cancellation
+///
+/// The task goes on when the handle is dropped, also beyond the deadline: that bounds what the task asks of others.
+pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    tokio::spawn(Context::current().scope(future))
+}
+
+pin_project! {
+    /// A future with a [`Context`]; made by [`Context::scope`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Scope<F> {
+        #[pin]
+        future: F,
+        context: Context,
+    }
+}
+
+impl<F: Future> Future for Scope<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> task::Poll<F::Output> {
+        let this = self.project();
+        let future = this.future;
+        this.context.run(|| future.poll(cx))
+    }
+}
