@@ -86,7 +86,8 @@ impl Metrics {
             builder.set_buckets_for_metric(Matcher::Full((*name).to_owned()), &names::REQUEST_DURATION_BUCKETS)
         });
         // Fails only for an empty list of buckets, and without buckets a summary is still right.
-        let recorder = builder.unwrap_or_default().build_recorder();
+        let builder = builder.unwrap_or_default();
+        let recorder = builder.build_recorder();
         let handle = recorder.handle();
         let recorder = Arc::new(Guard::new(recorder));
         describe(&*recorder);
