@@ -158,7 +158,8 @@ async fn a_body_is_in_the_innermost_span() {
     response.into_body().collect().await.unwrap();
     let line = &lines.0.lock().unwrap()[0];
     assert!(
-        line.contains("in request request_id=") && line.ends_with("in request http.request.method=\"GET\" http.route=\"/items/{id}\""),
+        line.contains("in request request_id=")
+            && line.ends_with("in request http.request.method=\"GET\" http.route=\"/items/{id}\""),
         "{line}"
     );
 }
@@ -191,7 +192,10 @@ async fn the_span_of_an_undeclared_endpoint_gets_its_route_with_the_head() {
         }
         let lines = std::mem::take(&mut *lines.0.lock().unwrap());
         let (last, before) = lines.split_last().unwrap();
-        assert_eq!(before[0], " message=future in request http.request.method=\"GET\"", "{path}");
+        assert_eq!(
+            before[0], " message=future in request http.request.method=\"GET\"",
+            "{path}"
+        );
         assert!(last.contains("message=ended"), "{path}: {last}");
         let all = &lines[1..];
         let told = format!("in request http.request.method=\"GET\"{route}");

@@ -2,8 +2,11 @@
 //!
 //! It answers while the service's own runtime is saturated or stuck, and it is where a shutdown is driven from.
 
+mod log;
 mod plane;
 mod routes;
+mod token;
 
 pub(crate) use plane::Plane;
 pub(crate) use routes::AdminRoutes;
+pub(crate) use token::Token;

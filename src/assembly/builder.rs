@@ -218,7 +218,8 @@ impl AppBuilder {
         };
 
         inventory.add(shutdown.clone());
-        inventory.add(LogEntry);
+        let telemetry = self.telemetry.access_ratio(settings.access_ratio);
+        inventory.add(LogEntry(Arc::clone(&telemetry.access)));
         let pulse = Pulse::default();
         inventory.add(pulse.clone());
         let sizing = SizingEntry::new(sizing, settings.places);
@@ -241,7 +242,7 @@ impl AppBuilder {
             urls,
             findings,
             inventory,
-            telemetry: self.telemetry,
+            telemetry,
             connections,
             sizing,
             pulse: Some((pulse, heartbeat)),

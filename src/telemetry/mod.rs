@@ -15,7 +15,9 @@ mod publish;
 mod service;
 
 #[cfg(feature = "app")]
-pub(crate) use logs::{LogEntry, LogFormat, flush as flush_logs, install as install_logs, is_filter};
+pub(crate) use logs::{
+    LogEntry, LogFormat, Unchanged, flush as flush_logs, install as install_logs, is_filter, log_filter,
+};
 pub use publish::Publisher;
 #[cfg(feature = "app")]
 pub(crate) use service::Telemetry;

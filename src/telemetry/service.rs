@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
-use super::logs;
+use super::logs::{self, AccessLog, Unchanged};
 use super::metrics::Metrics;
+use crate::base::context::SampleRatio;
 use crate::base::events::{Change, Event, EventSink};
 use crate::base::request::{RequestEnded, RequestSink};
 
@@ -9,13 +10,31 @@ use crate::base::request::{RequestEnded, RequestSink};
 #[derive(Clone, Debug)]
 pub(crate) struct Telemetry {
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) access: Arc<AccessLog>,
 }
 
 impl Telemetry {
     pub(crate) fn new() -> Self {
         Self {
             metrics: Arc::new(Metrics::new()),
+            access: Arc::default(),
         }
+    }
+
+    /// Logs this part of the requests that go well.
+    pub(crate) fn access_ratio(mut self, ratio: SampleRatio) -> Self {
+        self.access = Arc::new(AccessLog::new(ratio));
+        self
+    }
+
+    /// Puts another filter of the log in force, and tells so.
+    pub(crate) fn change_log_filter(&self, filter: &str) -> Result<(), Unchanged> {
+        let changed = Event {
+            kind: "log",
+            name: "filter",
+            change: Change::Settings,
+        };
+        logs::change_filter(filter, || self.event(&changed))
     }
 
     pub(crate) fn request_sink(&self) -> Arc<dyn RequestSink> {
@@ -38,7 +57,7 @@ impl RequestSink for Telemetry {
     }
 
     fn ended(&self, request: &RequestEnded<'_>) {
-        logs::request(request);
+        self.access.request(request);
         self.metrics.ended(request);
     }
 }

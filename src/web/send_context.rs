@@ -1,7 +1,7 @@
 use std::task::{Context, Poll};
 
-use http::header::{Entry, HeaderMap, HeaderName, HeaderValue};
 use http::Request;
+use http::header::{Entry, HeaderMap, HeaderName, HeaderValue};
 use tower_layer::Layer;
 use tower_service::Service;
 
