@@ -61,7 +61,7 @@
 //! | [`key`] | with `bulkhead`, `http` or `rate-limit` | who a request is counted for |
 //! | [`pressure`] | with `adaptive` or `load-shed` | how close something is to its limit |
 //! | [`clock`], [`criticality`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
-//! | [`docs`] | always | architecture, life of a request, settings, [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit) |
+//! | [`docs`] | always | architecture, life of a request, settings, [logs](docs::logs), [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit) |
 //!
 //! `full` is all that needs no outside server.
 
@@ -151,6 +151,8 @@ pub mod docs {
     pub mod architecture {}
     #[doc = include_str!("docs/life-of-a-request.md")]
     pub mod life_of_a_request {}
+    #[doc = include_str!("docs/logs.md")]
+    pub mod logs {}
     #[doc = include_str!("docs/settings.md")]
     pub mod settings {}
     #[doc = include_str!("docs/tuning.md")]

@@ -79,7 +79,7 @@ impl LogPage {
         match self.telemetry.change_log_filter(filter) {
             Ok(()) | Err(Unchanged::NotOurs) => in_force(),
             Err(Unchanged::Invalid(why)) => {
-                let why = format!("{why}; a filter is, for example, `info` or `info,orders=debug`\n");
+                let why = format!("{filter:?} is no filter: {why}\n");
                 text(StatusCode::BAD_REQUEST, why)
             }
         }

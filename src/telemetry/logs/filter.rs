@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Metadata, Subscriber};
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
@@ -28,12 +28,7 @@ struct InForce {
 
 struct Rules {
     text: String,
-    by: By,
-}
-
-enum By {
-    Targets(Targets),
-    Spans(EnvFilter),
+    filter: EnvFilter,
 }
 
 /// A text is no filter.
@@ -49,9 +44,11 @@ impl Rules {
             nothing if nothing.is_empty() => "off".to_owned(),
             text => text,
         };
-        let targets = text.parse().ok().filter(|_| !text.contains('['));
-        let by = targets.map_or(By::Spans(filter), By::Targets);
-        Ok(Self { text, by })
+        Ok(Self { text, filter })
+    }
+
+    fn looks_at_spans(&self) -> bool {
+        self.text.contains('[')
     }
 }
 
@@ -89,39 +86,22 @@ impl LogFilter {
     #[inline]
     fn see(&self, look: impl FnOnce(&EnvFilter)) {
         if self.0.looks_at_spans.load(Ordering::Relaxed) {
-            if let By::Spans(filter) = &self.0.rules.load().by {
-                look(filter);
-            }
+            look(&self.0.rules.load().filter);
         }
-    }
-}
-
-impl Rules {
-    fn looks_at_spans(&self) -> bool {
-        matches!(self.by, By::Spans(_))
     }
 }
 
 impl<S: Subscriber> Layer<S> for LogFilter {
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
-        match &self.0.rules.load().by {
-            By::Targets(filter) => Layer::<S>::register_callsite(filter, metadata),
-            By::Spans(filter) => Layer::<S>::register_callsite(filter, metadata),
-        }
+        Layer::<S>::register_callsite(&self.0.rules.load().filter, metadata)
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, context: Context<'_, S>) -> bool {
-        match &self.0.rules.load().by {
-            By::Targets(filter) => Layer::<S>::enabled(filter, metadata, context),
-            By::Spans(filter) => Layer::<S>::enabled(filter, metadata, context),
-        }
+        self.0.rules.load().filter.enabled(metadata, context)
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        match &self.0.rules.load().by {
-            By::Targets(filter) => Layer::<S>::max_level_hint(filter),
-            By::Spans(filter) => Layer::<S>::max_level_hint(filter),
-        }
+        self.0.rules.load().filter.max_level_hint()
     }
 
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
