@@ -63,7 +63,7 @@
 //! | [`pressure`] | with `adaptive` or `load-shed` | how close something is to its limit |
 //! | [`context`] | `http` | what travels with a request: its id, its trace, its baggage; into tasks that are spawned for it, too |
 //! | [`clock`], [`criticality`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
-//! | [`docs`] | always | architecture, life of a request, settings, [telemetry](docs::telemetry), [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit), [the timeline](docs::timeline) |
+//! | [`docs`] | always | architecture, life of a request, settings, [telemetry](docs::telemetry), [logs](docs::logs), [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit), [the timeline](docs::timeline) |
 //!
 //! `full` is all that needs no outside server.
 
@@ -153,6 +153,8 @@ pub mod docs {
     pub mod architecture {}
     #[doc = include_str!("docs/life-of-a-request.md")]
     pub mod life_of_a_request {}
+    #[doc = include_str!("docs/logs.md")]
+    pub mod logs {}
     #[doc = include_str!("docs/settings.md")]
     pub mod settings {}
     #[doc = include_str!("docs/telemetry.md")]

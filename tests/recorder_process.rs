@@ -78,7 +78,7 @@ async fn dump(process: &mut Process) -> (Value, Vec<String>) {
     let first = process.log.find("what happened before").await;
     let mut lines = Vec::new();
     for _ in 0..first["entries"].as_u64().unwrap() {
-        let line = process.log.next("seaworthy::timeline").await;
+        let line = process.log.next_of("seaworthy::timeline").await;
         lines.push(line["message"].as_str().unwrap().to_owned());
     }
     (first, lines)

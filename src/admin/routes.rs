@@ -1,5 +1,6 @@
 use std::convert::Infallible;
-use std::future::{Ready, ready};
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, VARY};
@@ -8,7 +9,9 @@ use serde_json::{Value, json};
 use tower_service::Service;
 
 use super::accept::accepted;
+use super::log::{self, LogPage};
 use super::timeline;
+use super::token::Token;
 use crate::base::inventory::{Entry, Inventory};
 use crate::health::Health;
 use crate::telemetry::Telemetry;
@@ -20,6 +23,7 @@ pub(crate) struct AdminRoutes {
     health: Health,
     inventory: Inventory,
     telemetry: Telemetry,
+    log: LogPage,
     exposes_all: bool,
 }
 
@@ -29,9 +33,16 @@ impl AdminRoutes {
         Self {
             health,
             inventory,
+            log: LogPage::new(telemetry.clone(), None),
             telemetry,
             exposes_all,
         }
+    }
+
+    /// Lets whoever has this token change things.
+    pub(crate) fn token(mut self, token: Option<Token>) -> Self {
+        self.log = LogPage::new(self.telemetry.clone(), token);
+        self
     }
 
     pub(super) fn health(&self) -> &Health {
@@ -59,15 +70,19 @@ impl AdminRoutes {
             "/metrics" => Some(self.metrics(request)),
             "/inventory" if self.exposes_all => Some(self.wired()),
             "/timeline" if self.exposes_all => Some(timeline::page(request, &self.telemetry.recorder)),
+            log::PATH if self.exposes_all => Some(log::in_force()),
             _ => None,
         };
         match known {
             None => text(StatusCode::NOT_FOUND, "no such page on the admin plane\n".into()),
             Some(_) if !matches!(*request.method(), Method::GET | Method::HEAD) => {
-                let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n".into());
-                response
-                    .headers_mut()
-                    .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+                let allowed = if request.uri().path() == log::PATH {
+                    "GET, HEAD, PUT"
+                } else {
+                    "GET, HEAD"
+                };
+                let mut response = text(StatusCode::METHOD_NOT_ALLOWED, format!("only {allowed}\n"));
+                response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
                 response
             }
             Some(response) => response,
@@ -138,13 +153,17 @@ pub(super) fn text(status: StatusCode, text: String) -> Response<Body> {
 impl Service<Request<Body>> for AdminRoutes {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Ready<Result<Response<Body>, Infallible>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        ready(Ok(self.answer(&request)))
+        if self.exposes_all && log::is_change(&request) {
+            let log = self.log.clone();
+            return Box::pin(async move { Ok(log.change(request).await) });
+        }
+        Box::pin(ready(Ok(self.answer(&request))))
     }
 }

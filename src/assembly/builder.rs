@@ -224,10 +224,11 @@ impl AppBuilder {
         };
 
         inventory.add(shutdown.clone());
-        inventory.add(LogEntry);
+        let telemetry = self.telemetry.access_ratio(settings.access_ratio);
+        inventory.add(LogEntry(Arc::clone(&telemetry.access)));
         collector.add_to(&inventory);
-        inventory.add(self.telemetry.recorder.clone());
-        let pulse = Pulse::new(self.telemetry.clone());
+        inventory.add(telemetry.recorder.clone());
+        let pulse = Pulse::new(telemetry.clone());
         inventory.add(pulse.clone());
         let sizing = SizingEntry::new(sizing, settings.places);
         inventory.add(sizing.clone());
@@ -250,7 +251,7 @@ impl AppBuilder {
             urls,
             findings,
             inventory,
-            telemetry: self.telemetry,
+            telemetry,
             collector,
             connections,
             sizing,

@@ -121,6 +121,7 @@ pub(super) fn routes(app: &App, address: SocketAddr) -> AdminRoutes {
         app.telemetry.clone(),
         exposes_all,
     )
+    .token(app.settings.admin_token.clone())
 }
 
 /// Begins the startup tasks.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use self::reader::{Range, Reader, Span};
 use self::sources::{Env, collect};
 use super::sizing::{BODY_LIMIT, Sizing};
+use crate::admin::Token;
 use crate::base::context::SampleRatio;
 use crate::base::error::InvalidSetting;
 use crate::client::{ALLOWED, BaseUrl};
@@ -36,9 +37,11 @@ pub(super) struct Settings {
     pub(super) endpoints: Quota,
     pub(super) admin_listen: SocketAddr,
     pub(super) admin_exposes_all: bool,
+    pub(super) admin_token: Option<Token>,
     pub(super) shutdown: ShutdownConfig,
     pub(super) log_filter: String,
     pub(super) log_format: LogFormat,
+    pub(super) access_ratio: SampleRatio,
     pub(super) traces: TraceSettings,
     pub(super) recorder_file: Option<PathBuf>,
     pub(super) dependencies: BTreeMap<String, DependencySettings>,
@@ -224,6 +227,7 @@ impl Settings {
             |_| true,
         );
         let expose = reader.one_of("admin.expose", ["probes", "all"]);
+        let admin_token = reader.secret("admin.token", Token::ALLOWED);
         shutdown.hold = reader.within("shutdown.hold", Span(shutdown.hold), WAIT).0;
         shutdown.drain = reader.within("shutdown.drain", Span(shutdown.drain), WAIT).0;
         shutdown.hooks = reader.within("shutdown.hooks", Span(shutdown.hooks), WAIT).0;
@@ -237,6 +241,7 @@ impl Settings {
             "pretty" => LogFormat::Pretty,
             _ => LogFormat::Auto,
         };
+        let access_ratio = reader.take("log.access_ratio", SampleRatio::ALL, "from 0 to 1", |_| true);
         let traces = TraceSettings::read_from(reader);
         let recorder_file = reader.file("recorder.file");
         Self {
@@ -255,9 +260,11 @@ impl Settings {
             endpoints,
             admin_listen,
             admin_exposes_all: expose == "all",
+            admin_token,
             shutdown,
             log_filter,
             log_format,
+            access_ratio,
             traces,
             recorder_file,
             dependencies: reader.dependencies(),

@@ -10,7 +10,7 @@ pub(crate) mod cgroup;
 pub mod clock;
 #[cfg(feature = "http")]
 pub mod context;
-mod counter;
+pub(crate) mod counter;
 pub mod criticality;
 pub mod deadline;
 pub(crate) mod error;

@@ -1,19 +1,36 @@
 use std::io::{IsTerminal, stdout};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tracing::Subscriber;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{Layer, Registry, fmt};
 
+use self::access::millis;
+use self::filter::InvalidFilter;
+use self::ids::OwnSpans;
+use self::json::{JsonFields, JsonLines};
+use self::pretty::PrettyLines;
 use super::aside::aside;
 use super::names;
 use crate::base::events::{Change, Event};
 use crate::base::inventory::{Describe, Entry};
-use crate::base::outcome::Outcome;
-use crate::base::request::RequestEnded;
+
+mod access;
+mod filter;
+mod ids;
+mod json;
+mod object;
+mod pretty;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use access::AccessLog;
+pub(crate) use filter::LogFilter;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,7 +51,14 @@ const WAITING_LINES: usize = 8_192;
 const LAST_LINES: Duration = Duration::from_millis(500);
 
 static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
-static DROPPED: OnceLock<ErrorCounter> = OnceLock::new();
+static LOG: OnceLock<Log> = OnceLock::new();
+
+/// The log of this process, if its subscriber is ours.
+struct Log {
+    filter: LogFilter,
+    format: &'static str,
+    dropped: Option<ErrorCounter>,
+}
 
 /// Installs a subscriber that writes to standard output, and the layer for traces beside it; `false` if there is one
 /// already, which then stays.
@@ -47,48 +71,87 @@ pub(crate) fn install(
     owns_process: bool,
     traces: Option<impl Layer<Registry> + Send + Sync>,
 ) -> bool {
-    if !owns_process {
-        return install_writer(filter, format, BoxMakeWriter::new(stdout), traces);
-    }
-    let builder = NonBlockingBuilder::default()
-        .lossy(true)
-        .buffered_lines_limit(WAITING_LINES);
-    let (writer, guard) = builder.thread_name("seaworthy-log").finish(stdout());
-    let dropped = writer.error_counter();
-    let installed = install_writer(filter, format, BoxMakeWriter::new(writer), traces);
+    // What is no filter has been refused with the other settings.
+    let Ok(filter) = LogFilter::parse(filter) else {
+        return false;
+    };
+    let (writer, guard, dropped) = if owns_process {
+        let builder = NonBlockingBuilder::default()
+            .lossy(true)
+            .buffered_lines_limit(WAITING_LINES);
+        let (writer, guard) = builder.thread_name("seaworthy-log").finish(stdout());
+        let dropped = writer.error_counter();
+        (BoxMakeWriter::new(writer), Some(guard), Some(dropped))
+    } else {
+        (BoxMakeWriter::new(stdout), None, None)
+    };
+    let is_terminal = stdout().is_terminal();
+    let is_pretty = format == LogFormat::Pretty || (format == LogFormat::Auto && is_terminal);
+    let (lines, format) = if is_pretty {
+        (pretty(writer, is_terminal), "pretty")
+    } else {
+        (json(writer), "json")
+    };
+    // Of its own, so that what the log leaves out can be traced.
+    let lines = lines.with_filter(filter.clone());
+    let installed = tracing_subscriber::registry()
+        .with(traces)
+        .with(lines)
+        .try_init()
+        .is_ok();
     if installed {
-        *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = Some(guard);
-        let _ = DROPPED.set(dropped);
+        *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = guard;
+        let log = Log {
+            filter,
+            format,
+            dropped,
+        };
+        let _ = LOG.set(log);
     }
     installed
 }
 
-fn install_writer(
-    filter: &str,
-    format: LogFormat,
-    writer: BoxMakeWriter,
-    traces: Option<impl Layer<Registry> + Send + Sync>,
-) -> bool {
-    let filter = EnvFilter::builder().parse_lossy(filter);
-    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
-    let pretty = match format {
-        LogFormat::Auto => stdout().is_terminal(),
-        LogFormat::Json => false,
-        LogFormat::Pretty => true,
-    };
-    let lines = if pretty {
-        lines.compact().with_ansi(stdout().is_terminal()).boxed()
+type Lines<S> = Box<dyn Layer<S> + Send + Sync>;
+
+fn json<S: Subscriber + for<'a> LookupSpan<'a>>(writer: BoxMakeWriter) -> Lines<S> {
+    let lines = fmt::layer().fmt_fields(JsonFields).event_format(JsonLines);
+    OwnSpans(lines.with_writer(writer)).boxed()
+}
+
+fn pretty<S: Subscriber + for<'a> LookupSpan<'a>>(writer: BoxMakeWriter, is_coloured: bool) -> Lines<S> {
+    let lines = fmt::layer().with_ansi(is_coloured);
+    let lines = lines.event_format(PrettyLines::new(is_coloured));
+    OwnSpans(lines.with_writer(writer)).boxed()
+}
+
+/// Why the filter has not changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unchanged {
+    /// Another subscriber writes the log.
+    NotOurs,
+    /// What was asked for is no filter.
+    Invalid(InvalidFilter),
+}
+
+/// Returns the filter in force, if our subscriber writes the log.
+pub(crate) fn log_filter() -> Option<&'static LogFilter> {
+    LOG.get().map(|log| &log.filter)
+}
+
+/// Puts another filter in force, and has `tell` tell of it while there is somebody to be told.
+pub(super) fn change_filter(text: &str, tell: impl FnOnce()) -> Result<(), Unchanged> {
+    let filter = log_filter().ok_or(Unchanged::NotOurs)?;
+    LogFilter::parse(text).map_err(Unchanged::Invalid)?;
+    // The one filter or the other may leave out what is told of the change.
+    let (before, after) = if tracing::enabled!(target: names::EVENT_LOG, tracing::Level::INFO) {
+        (Some(tell), None)
     } else {
-        let lines = lines.json().flatten_event(true);
-        lines.with_current_span(true).with_span_list(false).boxed()
+        (None, Some(tell))
     };
-    // Of its own, so that what the log leaves out can be traced.
-    let lines = lines.with_filter(filter);
-    tracing_subscriber::registry()
-        .with(traces)
-        .with(lines)
-        .try_init()
-        .is_ok()
+    before.into_iter().for_each(|tell| tell());
+    filter.change(text).map_err(Unchanged::Invalid)?;
+    after.into_iter().for_each(|tell| tell());
+    Ok(())
 }
 
 /// Waits a little for the last lines to be written; what is logged later is lost.
@@ -100,18 +163,28 @@ pub(crate) fn flush() {
 
 /// The log's entry in the inventory.
 #[derive(Debug)]
-pub(crate) struct LogEntry;
+pub(crate) struct LogEntry(pub(crate) Arc<AccessLog>);
 
 impl Describe for LogEntry {
     fn describe(&self) -> Entry {
-        let dropped = DROPPED.get().map_or(0, ErrorCounter::dropped_lines);
-        Entry::new("log", "log", "on").counter("dropped_lines", dropped as u64)
+        let log = LOG.get();
+        let entry = Entry::new("log", "log", if log.is_some() { "on" } else { "not_ours" });
+        let entry = match log {
+            Some(log) => entry.setting("filter", log.filter.text()).setting("format", log.format),
+            None => entry,
+        };
+        let dropped = log.and_then(|log| log.dropped.as_ref());
+        let dropped = dropped.map_or(0, ErrorCounter::dropped_lines);
+        entry
+            .setting("access_ratio", self.0.ratio.get())
+            .counter("dropped_lines", dropped as u64)
+            .counter("access_lines_left_out", self.0.left_out())
     }
 }
 
-/// Says what is wrong with a filter, if anything is.
+/// Returns whether a text is a filter.
 pub(crate) fn is_filter(filter: &str) -> bool {
-    EnvFilter::builder().parse(filter).is_ok()
+    LogFilter::parse(filter).is_ok()
 }
 
 pub(super) fn event(event: &Event<'_>) {
@@ -133,25 +206,4 @@ pub(super) fn event(event: &Event<'_>) {
 /// Leaves a field out that would say nothing.
 fn said(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
-}
-
-pub(super) fn request(request: &RequestEnded<'_>) {
-    let RequestEnded {
-        method,
-        route,
-        status,
-        error,
-        ..
-    } = *request;
-    let took_ms = millis(request.took);
-    let refused_by = request.refusal.map(|refusal| refusal.name());
-    if request.outcome == Outcome::Failure {
-        tracing::warn!(target: names::ACCESS_LOG, method, route, status, took_ms, error, refused_by, "request failed");
-    } else {
-        tracing::info!(target: names::ACCESS_LOG, method, route, status, took_ms, error, refused_by, "request");
-    }
-}
-
-fn millis(took: Duration) -> f64 {
-    took.as_micros() as f64 / 1000.0
 }

@@ -44,7 +44,9 @@ pub(crate) use calls::{Account, Calls};
 #[cfg(feature = "app")]
 pub(crate) use exposition::Exposition;
 #[cfg(feature = "app")]
-pub(crate) use logs::{LogEntry, LogFormat, flush as flush_logs, install as install_logs, is_filter};
+pub(crate) use logs::{
+    LogEntry, LogFormat, Unchanged, flush as flush_logs, install as install_logs, is_filter, log_filter,
+};
 #[cfg(feature = "app")]
 pub(crate) use process::open_files;
 pub use publish::Publisher;

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use super::calls::Calls;
-use super::logs;
+use super::logs::{self, AccessLog, Unchanged};
 use super::metrics::Metrics;
 use super::timeline::FlightRecorder;
+use crate::base::context::SampleRatio;
 use crate::base::events::{Change, Event, EventSink};
 use crate::base::request::{AttemptEnded, AttemptSink, RequestEnded, RequestSink};
 
@@ -12,6 +13,7 @@ use crate::base::request::{AttemptEnded, AttemptSink, RequestEnded, RequestSink}
 pub(crate) struct Telemetry {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) recorder: FlightRecorder,
+    pub(crate) access: Arc<AccessLog>,
 }
 
 impl Telemetry {
@@ -19,6 +21,7 @@ impl Telemetry {
     pub(crate) fn new(service: Arc<str>) -> Self {
         Self {
             metrics: Arc::new(Metrics::new()),
+            access: Arc::default(),
             recorder: FlightRecorder::new(service),
         }
     }
@@ -26,6 +29,22 @@ impl Telemetry {
     /// Times the calls of a dependency.
     pub(crate) fn calls(&self, dependency: &str) -> Calls {
         self.metrics.calls(dependency)
+    }
+
+    /// Logs this part of the requests that go well.
+    pub(crate) fn access_ratio(mut self, ratio: SampleRatio) -> Self {
+        self.access = Arc::new(AccessLog::new(ratio));
+        self
+    }
+
+    /// Puts another filter of the log in force, and tells so.
+    pub(crate) fn change_log_filter(&self, filter: &str) -> Result<(), Unchanged> {
+        let changed = Event {
+            kind: "log",
+            name: "filter",
+            change: Change::Settings,
+        };
+        logs::change_filter(filter, || self.event(&changed))
     }
 
     pub(crate) fn request_sink(&self) -> Arc<dyn RequestSink> {
@@ -57,7 +76,7 @@ impl RequestSink for Telemetry {
 
     fn ended(&self, request: &RequestEnded<'_>) {
         self.recorder.request(request);
-        logs::request(request);
+        self.access.request(request);
         self.metrics.ended(request);
     }
 }

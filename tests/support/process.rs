@@ -20,7 +20,11 @@ pub struct Process {
 }
 
 /// The JSON lines that a process writes.
-pub struct Log(Lines<BufReader<ChildStdout>>);
+pub struct Log {
+    lines: Lines<BufReader<ChildStdout>>,
+    /// Those that have been read.
+    pub past: Vec<serde_json::Value>,
+}
 
 /// Prepares a program: free ports, no hold, and then these settings.
 pub fn command(program: PathBuf, settings: &[(&str, &str)]) -> Command {
@@ -75,7 +79,11 @@ impl Process {
     /// Starts it and waits until it says where it serves.
     pub async fn start_unready(mut command: Command) -> Self {
         let mut child = command.spawn().unwrap();
-        let mut log = Log(BufReader::new(child.stdout.take().unwrap()).lines());
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut log = Log {
+            lines,
+            past: Vec::new(),
+        };
         let line = log.find("serving").await;
         let address = |key: &str| line[key].as_str().unwrap().parse().unwrap();
         let (addr, admin) = (address("listen"), address("admin"));
@@ -120,27 +128,16 @@ impl Process {
 
     pub async fn exit_code(mut self) -> Option<i32> {
         // Somebody must read what it still has to say.
-        tokio::spawn(async move { while let Ok(Some(_)) = self.log.0.next_line().await {} });
+        tokio::spawn(async move { while let Ok(Some(_)) = self.log.lines.next_line().await {} });
         within(self.child.wait()).await.unwrap().code()
     }
 }
 
 impl Log {
-    /// Reads up to the next line of this target.
-    pub async fn next(&mut self, target: &str) -> serde_json::Value {
-        loop {
-            let line = within(self.0.next_line()).await.unwrap().expect("the log goes on");
-            match serde_json::from_str::<serde_json::Value>(&line) {
-                Ok(line) if line["target"] == target => return line,
-                _ => {}
-            }
-        }
-    }
-
     /// Reads up to the end.
     pub async fn rest(mut self) -> String {
         let mut rest = String::new();
-        while let Some(line) = within(self.0.next_line()).await.unwrap() {
+        while let Some(line) = within(self.lines.next_line()).await.unwrap() {
             rest += &line;
             rest.push('\n');
         }
@@ -150,10 +147,31 @@ impl Log {
     /// Reads up to the line with this message.
     pub async fn find(&mut self, message: &str) -> serde_json::Value {
         loop {
-            let line = within(self.0.next_line()).await.unwrap().expect("the log goes on");
-            match serde_json::from_str::<serde_json::Value>(&line) {
-                Ok(line) if line["message"] == message => return line,
-                _ => {}
+            let line = self.next().await;
+            if line["message"] == message {
+                return line;
+            }
+        }
+    }
+
+    /// Reads up to a line whose target begins so.
+    pub async fn next_of(&mut self, target: &str) -> serde_json::Value {
+        loop {
+            let line = self.next().await;
+            if line["target"].as_str().is_some_and(|of| of.starts_with(target)) {
+                return line;
+            }
+        }
+    }
+
+    /// Reads the next line.
+    pub async fn next(&mut self) -> serde_json::Value {
+        loop {
+            let line = within(self.lines.next_line()).await.unwrap().expect("the log goes on");
+            // The harness of a test that is a process has lines of its own.
+            if let Ok(line) = serde_json::from_str::<serde_json::Value>(&line) {
+                self.past.push(line.clone());
+                return line;
             }
         }
     }

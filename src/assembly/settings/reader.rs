@@ -55,6 +55,19 @@ impl Reader {
         parsed
     }
 
+    /// Takes what nobody may see, not even in part.
+    pub(super) fn secret<T: FromStr>(&mut self, key: &str, allowed: &str) -> Option<T> {
+        self.known.push(key.to_owned());
+        let value = self.values.remove(key)?;
+        let text = value.clone().into_string().ok();
+        let secret = text.and_then(|text| text.trim().parse().ok());
+        if secret.is_none() {
+            let found = format!("something else, {}", origin(key, &value));
+            self.wrong.push(InvalidSetting::new(key, found, allowed));
+        }
+        secret
+    }
+
     pub(super) fn within<T>(&mut self, key: &str, default: T, range: Range<T>) -> T
     where
         T: FromStr + PartialOrd + fmt::Display,

@@ -65,6 +65,20 @@ fn every_wrong_setting_is_listed_with_its_origin_and_no_content() {
 }
 
 #[test]
+fn of_a_secret_nothing_is_said_and_nothing_is_shown() {
+    for (token, is_wrong) in [("1234567890", true), ("1234567890123456", false)] {
+        let path = file("secret.toml", &format!("[admin]\ntoken = {token}\n"));
+        let (settings, wrong) = Settings::read(&[], Some(&path), Vec::new(), &small());
+        assert_eq!((wrong.len() == 1, settings.admin_token.is_none()), (is_wrong, is_wrong));
+        let text = format!(
+            "{settings:?} {}",
+            wrong.iter().map(ToString::to_string).collect::<String>()
+        );
+        assert!(!text.contains("1234567890"), "{text}");
+    }
+}
+
+#[test]
 fn a_broken_file_is_named_with_the_line_and_without_its_content() {
     let path = file("broken.toml", "[server]\npassword = \"hunter2\n");
     let (_, wrong) = Settings::read(&[], Some(&path), Vec::new(), &small());

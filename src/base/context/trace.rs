@@ -187,7 +187,8 @@ impl SampleRatio {
         self.0
     }
 
-    fn takes(self, id: TraceId) -> bool {
+    /// Returns whether it takes this trace.
+    pub(crate) fn takes(self, id: TraceId) -> bool {
         let [.., a, b, c, d, e, f, g, h] = id.0;
         // The lower 63 of the bits that are random by every version of the standard.
         let drawn = u64::from_be_bytes([a, b, c, d, e, f, g, h]) >> 1;

@@ -1,0 +1,132 @@
+//! Which lines are logged, changeable while they are.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Metadata, Subscriber};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::{Context, Filter};
+use tracing_subscriber::{EnvFilter, Registry, reload};
+
+/// The filter in force; clones share it.
+///
+/// `tracing_subscriber::reload` would take a lock that all threads share whenever one enters a span or leaves it: on two
+/// threads ten times as long as what a request's span costs otherwise. Most filters do not look at spans; then there is
+/// nothing to be done.
+#[derive(Clone)]
+pub(crate) struct LogFilter(Arc<InForce>);
+
+struct InForce {
+    rules: ArcSwap<Rules>,
+    looks_at_spans: AtomicBool,
+    told: reload::Layer<(), Registry>,
+}
+
+struct Rules {
+    text: String,
+    filter: EnvFilter,
+}
+
+/// A text is no filter.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct InvalidFilter(String);
+
+impl Rules {
+    fn parse(text: &str) -> Result<Self, InvalidFilter> {
+        let filter = EnvFilter::builder().parse(text);
+        let filter = filter.map_err(|error| InvalidFilter(error.to_string()))?;
+        // As it was understood: who has mistyped a level sees it.
+        let text = match filter.to_string() {
+            nothing if nothing.is_empty() => "off".to_owned(),
+            text => text,
+        };
+        Ok(Self { text, filter })
+    }
+
+    fn looks_at_spans(&self) -> bool {
+        self.text.contains('[')
+    }
+}
+
+impl LogFilter {
+    pub(crate) fn parse(text: &str) -> Result<Self, InvalidFilter> {
+        let rules = Rules::parse(text)?;
+        Ok(Self(Arc::new(InForce {
+            looks_at_spans: AtomicBool::new(rules.looks_at_spans()),
+            rules: ArcSwap::from_pointee(rules),
+            told: reload::Layer::new(()).0,
+        })))
+    }
+
+    /// Returns it as it was understood.
+    pub(crate) fn text(&self) -> String {
+        self.0.rules.load().text.clone()
+    }
+
+    /// Puts another one in force; one that is none changes nothing.
+    pub(super) fn change(&self, text: &str) -> Result<(), InvalidFilter> {
+        let rules = Rules::parse(text)?;
+        let InForce {
+            rules: in_force,
+            looks_at_spans,
+            told,
+        } = &*self.0;
+        looks_at_spans.store(rules.looks_at_spans(), Ordering::Relaxed);
+        in_force.store(Arc::new(rules));
+        // Has every place that logs ask again; those of the crate `log` too, which only this knows how to tell.
+        let _ = told.handle().modify(|()| ());
+        Ok(())
+    }
+
+    /// Lets a filter that looks at spans see one.
+    #[inline]
+    fn see(&self, look: impl FnOnce(&EnvFilter)) {
+        if self.0.looks_at_spans.load(Ordering::Relaxed) {
+            look(&self.0.rules.load().filter);
+        }
+    }
+}
+
+impl<S: Subscriber> Filter<S> for LogFilter {
+    fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
+        Filter::<S>::callsite_enabled(&self.0.rules.load().filter, metadata)
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, context: &Context<'_, S>) -> bool {
+        Filter::<S>::enabled(&self.0.rules.load().filter, metadata, context)
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        self.0.rules.load().filter.max_level_hint()
+    }
+
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        self.see(|filter| filter.on_new_span(attributes, id, context));
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        self.see(|filter| filter.on_record(id, values, context));
+    }
+
+    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+        self.see(|filter| filter.on_enter(id, context));
+    }
+
+    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
+        self.see(|filter| filter.on_exit(id, context));
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        self.see(|filter| filter.on_close(id, context));
+    }
+}
+
+impl fmt::Display for InvalidFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
