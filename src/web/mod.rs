@@ -47,10 +47,8 @@ mod quotas;
 #[cfg(feature = "rate-limit")]
 mod rate_limit;
 mod rate_limit_headers;
-#[cfg(feature = "retry")]
 mod refused;
-#[cfg(feature = "app")]
-pub(crate) use refused::tell_refused;
+#[cfg(feature = "retry")]
 pub(crate) mod retry;
 mod send_context;
 mod service;
@@ -116,4 +114,5 @@ pub use crate::base::allowance::RateLimitHeaders;
 pub(crate) use {
     probes::{Detail, probe},
     quotas::{Quotas, QuotasLayer},
+    refused::tell_refused,
 };
