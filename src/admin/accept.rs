@@ -7,13 +7,8 @@ use crate::telemetry::Exposition;
 ///
 /// OpenMetrics if it is named and not liked less than text; text for everybody else, also for whoever takes neither.
 pub(super) fn accepted(headers: &HeaderMap) -> Exposition {
-    let lines = headers
-        .get_all(ACCEPT)
-        .into_iter()
-        .filter_map(|line| line.to_str().ok());
     let (mut open_metrics, mut text, mut anything) = (0.0_f64, None::<f64>, 0.0_f64);
-    for range in lines.flat_map(|line| line.split(',')) {
-        let Range { name, version, q } = Range::parse(range);
+    for Range { name, version, q } in ranges(headers) {
         if name.eq_ignore_ascii_case("application/openmetrics-text") {
             if version.is_none_or(|version| version == "1.0.0") {
                 open_metrics = open_metrics.max(q);
@@ -29,6 +24,21 @@ pub(super) fn accepted(headers: &HeaderMap) -> Exposition {
     } else {
         Exposition::Text
     }
+}
+
+/// Returns whether plain text is named, and liked better than JSON.
+pub(super) fn prefers_text(headers: &HeaderMap) -> bool {
+    let liked = |name: &str| {
+        let ranges = ranges(headers).filter(|range| range.name.eq_ignore_ascii_case(name));
+        ranges.map(|range| range.q).fold(0.0, f64::max)
+    };
+    liked("text/plain") > liked("application/json")
+}
+
+fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Range<'_>> {
+    let lines = headers.get_all(ACCEPT).into_iter();
+    let lines = lines.filter_map(|line| line.to_str().ok());
+    lines.flat_map(|line| line.split(',')).map(Range::parse)
 }
 
 /// One of the types that somebody takes.

@@ -1,20 +1,23 @@
-use http::header::ACCEPT;
+use http::header::VARY;
 use http::{HeaderValue, Request, Response, StatusCode};
 
+use super::accept::prefers_text;
 use super::routes::{text, value};
 use crate::telemetry::FlightRecorder;
 use crate::web::Body;
 
 /// Answers with what happened: JSON, or text for whoever asks for that.
 pub(super) fn page(request: &Request<Body>, recorder: &FlightRecorder) -> Response<Body> {
-    if wants_text(request) {
+    let mut response = if wants_text(request) {
         text(StatusCode::OK, recorder.text())
     } else {
         value(&recorder.json())
-    }
+    };
+    response.headers_mut().insert(VARY, HeaderValue::from_static("accept"));
+    response
 }
 
-/// The query decides, as it is written by hand; then the first of the two types that is accepted.
+/// The query decides, as it is written by hand.
 fn wants_text(request: &Request<Body>) -> bool {
     for pair in request.uri().query().unwrap_or_default().split('&') {
         match pair {
@@ -23,20 +26,13 @@ fn wants_text(request: &Request<Body>) -> bool {
             _ => {}
         }
     }
-    let accepted = request.headers().get_all(ACCEPT).into_iter();
-    let accepted = accepted.filter_map(|value| HeaderValue::to_str(value).ok());
-    let mut types = accepted
-        .flat_map(|value| value.split(','))
-        .filter_map(|range| range.split(';').next());
-    types.find_map(|name| match name.trim() {
-        "text/plain" => Some(true),
-        "application/json" => Some(false),
-        _ => None,
-    }) == Some(true)
+    prefers_text(request.headers())
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header::ACCEPT;
+
     use super::*;
 
     #[test]
@@ -47,6 +43,8 @@ mod tests {
             ("/timeline", "text/plain", true),
             ("/timeline", "text/plain;q=0.9, */*", true),
             ("/timeline", "application/json, text/plain", false),
+            ("/timeline", "application/json;q=0.5, text/plain", true),
+            ("/timeline", "text/plain;q=0", false),
             ("/timeline?format=text", "application/json", true),
             ("/timeline?x&format=json", "text/plain", false),
         ] {
