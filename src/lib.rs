@@ -32,8 +32,9 @@
 //! `Bulkhead::http_layer`, [`BodyLimitLayer`](web::BodyLimitLayer), your service.
 //!
 //! Outbound, as `AppBuilder::dependency` wires them: `Retry::http_layer` (with the deadline of the whole call),
-//! `CircuitBreaker::http_layer`, `Timeout::http_layer` (of each attempt), `Bulkhead::http_layer`,
-//! [`SendDeadlineLayer`](web::SendDeadlineLayer), [`SendCriticalityLayer`](web::SendCriticalityLayer), your client. The
+//! `CircuitBreaker::http_layer`, [`ObserveAttemptLayer`](web::ObserveAttemptLayer), `Timeout::http_layer` (of each
+//! attempt), `Bulkhead::http_layer`, [`SendDeadlineLayer`](web::SendDeadlineLayer),
+//! [`SendCriticalityLayer`](web::SendCriticalityLayer), [`SendContextLayer`](web::SendContextLayer), your client. The
 //! reasons are in [life of a request](docs::life_of_a_request).
 //!
 //! # Modules
@@ -60,8 +61,9 @@
 //! | [`budget`], [`replay`], [`attempt`] | with `retry` or `hedge` | what pays for further attempts, how a request is repeated, which attempt this is |
 //! | [`key`] | with `bulkhead`, `http` or `rate-limit` | who a request is counted for |
 //! | [`pressure`] | with `adaptive` or `load-shed` | how close something is to its limit |
+//! | [`context`] | `http` | what travels with a request: its id, its trace, its baggage; into tasks that are spawned for it, too |
 //! | [`clock`], [`criticality`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
-//! | [`docs`] | always | architecture, life of a request, settings, [logs](docs::logs), [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit) |
+//! | [`docs`] | always | architecture, life of a request, settings, [logs](docs::logs), [telemetry](docs::telemetry), [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit) |
 //!
 //! `full` is all that needs no outside server.
 
@@ -155,6 +157,8 @@ pub mod docs {
     pub mod logs {}
     #[doc = include_str!("docs/settings.md")]
     pub mod settings {}
+    #[doc = include_str!("docs/telemetry.md")]
+    pub mod telemetry {}
     #[doc = include_str!("docs/tuning.md")]
     pub mod tuning {}
     #[doc = include_str!("docs/which-limit.md")]

@@ -2,6 +2,7 @@
 //!
 //! It answers while the service's own runtime is saturated or stuck, and it is where a shutdown is driven from.
 
+mod accept;
 mod log;
 mod plane;
 mod routes;

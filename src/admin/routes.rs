@@ -3,11 +3,12 @@ use std::future::{Future, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, VARY};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use tower_service::Service;
 
+use super::accept::accepted;
 use super::log::{self, LogPage};
 use super::token::Token;
 use crate::base::inventory::{Entry, Inventory};
@@ -61,7 +62,7 @@ impl AdminRoutes {
             return response;
         }
         let known = match request.uri().path() {
-            "/metrics" => Some(self.metrics()),
+            "/metrics" => Some(self.metrics(request)),
             "/inventory" if self.exposes_all => Some(self.inventory()),
             log::PATH if self.exposes_all => Some(log::in_force()),
             _ => None,
@@ -82,10 +83,15 @@ impl AdminRoutes {
         }
     }
 
-    fn metrics(&self) -> Response<Body> {
-        let mut response = text(StatusCode::OK, self.telemetry.metrics.render(&self.inventory));
-        let version = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-        response.headers_mut().insert(CONTENT_TYPE, version);
+    fn metrics(&self, request: &Request<Body>) -> Response<Body> {
+        let exposition = accepted(request.headers());
+        let mut response = text(
+            StatusCode::OK,
+            self.telemetry.metrics.render(&self.inventory, exposition),
+        );
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(exposition.content_type()));
+        headers.insert(VARY, HeaderValue::from_static("accept"));
         response
     }
 
@@ -110,12 +116,18 @@ fn entry(entry: &Entry) -> Value {
         .iter()
         .map(|(key, value)| ((*key).to_owned(), (*value).into()))
         .collect();
+    let gauges: serde_json::Map<_, _> = entry
+        .gauges
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).into()))
+        .collect();
     json!({
         "kind": entry.kind,
         "name": entry.name,
         "state": entry.state,
         "settings": settings,
         "counters": counters,
+        "gauges": gauges,
     })
 }
 

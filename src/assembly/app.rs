@@ -9,6 +9,10 @@ use super::builder::{AppBuilder, Startup};
 use super::error::AppError;
 use super::finding::Finding;
 use super::inbound::Inbound;
+#[cfg(not(feature = "otlp"))]
+use super::no_otlp::Collector;
+#[cfg(feature = "otlp")]
+use super::otlp::Collector;
 use super::pulse::Pulse;
 use super::settings::Settings;
 use super::sizing::SizingEntry;
@@ -36,6 +40,7 @@ pub struct App {
     pub(super) findings: Vec<Finding>,
     pub(super) inventory: Inventory,
     pub(super) telemetry: Telemetry,
+    pub(super) collector: Collector,
     pub(super) connections: Arc<Counters>,
     pub(super) sizing: SizingEntry,
     /// Taken by whoever serves.
@@ -99,9 +104,9 @@ impl App {
     ///
     /// # Errors
     ///
-    /// When an address cannot be listened on.
+    /// When an address cannot be listened on, or the system refuses the thread that exports spans.
     pub fn bind(self) -> Result<Bound, AppError> {
-        install_logs(&self.settings.log_filter, self.settings.log_format, run::owns_process());
+        self.install()?;
         self.telemetry.metrics.install();
         for finding in &self.findings {
             tracing::warn!(target: names::LOG, subject = finding.subject, found = finding.found, "{}", finding.advice);
@@ -115,6 +120,17 @@ impl App {
             admin,
             app: self,
         })
+    }
+
+    fn install(&self) -> Result<(), AppError> {
+        let (filter, format) = (&self.settings.log_filter, self.settings.log_format);
+        let layer = self.collector.layer()?;
+        let is_ours = layer.is_some();
+        let is_installed = install_logs(filter, format, run::owns_process(), layer);
+        if is_ours && !is_installed {
+            self.collector.withdraw();
+        }
+        Ok(())
     }
 
     /// [Binds](App::bind) and [serves](Bound::serve).

@@ -10,10 +10,15 @@ use http::Method;
 use super::app::App;
 use super::control::{Control, Waivers};
 use super::dependency::{Declared, DependencyBuilder, Finish};
+use super::descriptors::OpenFiles;
 use super::endpoint::Endpoint;
 use super::error::AppError;
 use super::inbound::{self, Inbound};
 use super::lint;
+#[cfg(not(feature = "otlp"))]
+use super::no_otlp::Collector;
+#[cfg(feature = "otlp")]
+use super::otlp::Collector;
 use super::pulse::{self, Pulse};
 use super::quotas::House;
 use super::settings::Settings;
@@ -196,6 +201,7 @@ impl AppBuilder {
             .events(self.telemetry.clone())
             .build();
         let shutdown = self.note(shutdown);
+        let collector = Collector::new(&self.name, &settings, &self.telemetry, &mut self.wrong);
         let heartbeat = self.health.watchdog().register(pulse::NAME, pulse::MAX_SILENCE);
         let heartbeat = self.note(heartbeat);
         let mut finish = Finish {
@@ -220,10 +226,12 @@ impl AppBuilder {
         inventory.add(shutdown.clone());
         let telemetry = self.telemetry.access_ratio(settings.access_ratio);
         inventory.add(LogEntry(Arc::clone(&telemetry.access)));
+        collector.add_to(&inventory);
         let pulse = Pulse::default();
         inventory.add(pulse.clone());
         let sizing = SizingEntry::new(sizing, settings.places);
         inventory.add(sizing.clone());
+        inventory.add(OpenFiles);
         let connections = Arc::<Counters>::default();
         inventory.add(ServerEntry {
             name: "server",
@@ -243,6 +251,7 @@ impl AppBuilder {
             findings,
             inventory,
             telemetry,
+            collector,
             connections,
             sizing,
             pulse: Some((pulse, heartbeat)),

@@ -28,6 +28,10 @@ mod error;
 mod finding;
 mod inbound;
 mod lint;
+#[cfg(not(feature = "otlp"))]
+mod no_otlp;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod pulse;
 mod quotas;
 mod run;

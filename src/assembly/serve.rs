@@ -10,6 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::app::{App, Bound};
 use super::error::AppError;
+#[cfg(not(feature = "otlp"))]
+use super::no_otlp::Collector;
+#[cfg(feature = "otlp")]
+use super::otlp::Collector;
 use super::pulse::Pulse;
 use super::{run, stack};
 use crate::admin::{AdminRoutes, Plane};
@@ -39,6 +43,7 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
         signals,
         pulse: app.pulse.take(),
         runtime,
+        collector: app.collector.clone(),
         over,
     };
     let abandoned = abandon.token.clone();
@@ -108,6 +113,7 @@ struct Duty {
     signals: Option<Signals>,
     pulse: Option<(Pulse, Heartbeat)>,
     runtime: Handle,
+    collector: Collector,
     over: oneshot::Sender<Drained>,
 }
 
@@ -118,6 +124,7 @@ impl Duty {
             signals,
             pulse,
             runtime,
+            collector,
             over,
         } = self;
         if let Some((pulse, heartbeat)) = pulse {
@@ -129,6 +136,10 @@ impl Duty {
             Some(signals) => shutdown.drive_by(signals, &runtime).await,
             None => shutdown.drive(&runtime).await,
         };
+        // Whoever asked twice waits for nothing more.
+        if drained.interrupted.is_none() {
+            collector.flush().await;
+        }
         if run::owns_process() && (drained.stalled || drained.interrupted.is_some()) {
             tracing::error!(target: names::LOG, stalled = drained.stalled, "ending the process from the admin thread");
             flush_logs();
@@ -151,6 +162,7 @@ impl Abandon {
     /// Starts the health, which is unready from the beginning of a shutdown on.
     pub(super) fn begin(app: &App, runtime: &Handle) -> Self {
         app.sizing.runs_on(runtime);
+        app.telemetry.metrics.runs_on(runtime);
         let health = app.health.clone();
         app.shutdown.on_begin(move || health.drain());
         app.health.start(runtime);

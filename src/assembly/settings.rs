@@ -9,7 +9,7 @@ use super::sizing::{BODY_LIMIT, Sizing};
 use crate::admin::Token;
 use crate::base::context::SampleRatio;
 use crate::base::error::InvalidSetting;
-use crate::client::BaseUrl;
+use crate::client::{ALLOWED, BaseUrl};
 use crate::policy::rate_limit::Quota;
 use crate::server::ServerConfig;
 use crate::shutdown::ShutdownConfig;
@@ -42,7 +42,31 @@ pub(super) struct Settings {
     pub(super) log_filter: String,
     pub(super) log_format: LogFormat,
     pub(super) access_ratio: SampleRatio,
+    pub(super) traces: TraceSettings,
     pub(super) dependencies: BTreeMap<String, DependencySettings>,
+}
+
+/// Which spans go where.
+#[derive(Clone, Debug)]
+pub(super) struct TraceSettings {
+    /// The collector; none exports nothing.
+    pub(super) endpoint: Option<BaseUrl>,
+    pub(super) protocol: &'static str,
+    pub(super) sample_ratio: SampleRatio,
+}
+
+impl TraceSettings {
+    /// The setting that says where the collector is.
+    pub(super) const ENDPOINT: &str = "traces.endpoint";
+    pub(super) const HTTP: &str = "http";
+
+    fn read_from(reader: &mut Reader) -> Self {
+        Self {
+            endpoint: reader.optional(Self::ENDPOINT, ALLOWED, |_| true),
+            protocol: reader.one_of("traces.protocol", [Self::HTTP, "grpc"]),
+            sample_ratio: reader.take("traces.sample_ratio", SampleRatio::ALL, "from 0 to 1", |_| true),
+        }
+    }
 }
 
 /// What is said of one dependency; it wins over what the program says.
@@ -217,7 +241,7 @@ impl Settings {
             _ => LogFormat::Auto,
         };
         let access_ratio = reader.take("log.access_ratio", SampleRatio::ALL, "from 0 to 1", |_| true);
-        let sample_ratio = reader.take("traces.sample_ratio", SampleRatio::ALL, "from 0 to 1", |_| true);
+        let traces = TraceSettings::read_from(reader);
         Self {
             listen,
             server,
@@ -228,7 +252,7 @@ impl Settings {
             context: ContextLayer::default()
                 .trust_request_id(trust_request_id)
                 .trust_trace(trust_trace)
-                .sample_ratio(sample_ratio),
+                .sample_ratio(traces.sample_ratio),
             trust_criticality,
             clients,
             endpoints,
@@ -239,6 +263,7 @@ impl Settings {
             log_filter,
             log_format,
             access_ratio,
+            traces,
             dependencies: reader.dependencies(),
         }
     }

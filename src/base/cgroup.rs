@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 mod limits;
 #[cfg(all(test, not(seaworthy_loom)))]
 pub(crate) mod tree;
+#[cfg(feature = "app")]
+mod usage;
 
 #[cfg(feature = "app")]
 pub(crate) use limits::Limits;
+#[cfg(feature = "app")]
+pub(crate) use usage::Usage;
 
 /// A folder with the files of a control group.
 #[derive(Clone, Debug)]

@@ -18,10 +18,19 @@ impl<const N: usize> Counters<N> {
     /// Adds one to the counter of that number.
     #[inline]
     pub(crate) fn add(&self, counter: usize) {
+        self.add_many(counter, 1);
+    }
+
+    /// Adds so many to the counter of that number.
+    #[inline]
+    pub(crate) fn add_many(&self, counter: usize, count: u64) {
         if let [own @ .., shared] = &*self.stripes {
             match own.get(stripe::place()) {
-                Some(own) => own[counter].store(own[counter].load(Ordering::Relaxed) + 1, Ordering::Relaxed),
-                None => _ = shared[counter].fetch_add(1, Ordering::Relaxed),
+                Some(own) => {
+                    let sum = own[counter].load(Ordering::Relaxed).wrapping_add(count);
+                    own[counter].store(sum, Ordering::Relaxed);
+                }
+                None => _ = shared[counter].fetch_add(count, Ordering::Relaxed),
             }
         }
     }

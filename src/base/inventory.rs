@@ -48,10 +48,15 @@ pub struct Entry {
     pub state: &'static str,
     /// What it has counted since it was made.
     pub counters: Vec<(&'static str, u64)>,
+    /// How much there is of something now, each published as a metric `seaworthy_<key>`.
+    pub gauges: Vec<(&'static str, f64)>,
 }
 
+/// The key of [`Entry::saturation`].
+const SATURATION: &str = "saturation";
+
 impl Entry {
-    /// Makes an entry without settings and counters.
+    /// Makes an entry without settings, counters and gauges.
     pub fn new(kind: &'static str, name: impl Into<String>, state: &'static str) -> Self {
         Self {
             kind,
@@ -59,6 +64,7 @@ impl Entry {
             settings: Vec::new(),
             state,
             counters: Vec::new(),
+            gauges: Vec::new(),
         }
     }
 
@@ -74,6 +80,21 @@ impl Entry {
     pub fn counter(mut self, key: &'static str, value: u64) -> Self {
         self.counters.push((key, value));
         self
+    }
+
+    /// Adds a gauge, which may rise and fall; `key` in the style of a metric's name, with its unit at the end.
+    #[must_use]
+    pub fn gauge(mut self, key: &'static str, value: f64) -> Self {
+        self.gauges.push((key, value));
+        self
+    }
+
+    /// Adds how much of a limit is taken, as the gauge `saturation`.
+    ///
+    /// From 0 to 1: less is taken for 0, more for 1, and what is no number for 0, as of a limit that nobody has used.
+    #[must_use]
+    pub fn saturation(self, share: f64) -> Self {
+        self.gauge(SATURATION, share.max(0.0).clamp(0.0, 1.0))
     }
 }
 

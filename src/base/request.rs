@@ -1,4 +1,4 @@
-//! What is told of every request that a service has answered, or not.
+//! What is told of every request that a service has answered, or not, and of every attempt at one of its own.
 
 use std::time::Duration;
 
@@ -33,4 +33,31 @@ pub trait RequestSink: Send + Sync + 'static {
     fn began(&self, method: &'static str, scheme: &'static str);
     /// Takes note of how it ended; called exactly once for each `began`.
     fn ended(&self, request: &RequestEnded<'_>);
+}
+
+/// How one attempt at a dependency went.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct AttemptEnded<'a> {
+    /// The dependency's name.
+    pub dependency: &'a str,
+    /// The method, or `_OTHER` if it is not one of HTTP's own.
+    pub method: &'static str,
+    /// The host that the request names, if it names one.
+    pub server_address: Option<&'a str>,
+    /// The port there.
+    pub server_port: Option<u16>,
+    /// The response's status; `None` if there was none.
+    pub status: Option<u16>,
+    /// Why it did not succeed: a refusal's reason, `transport`, `body`, `cancelled`, or a status of 4xx or 5xx; `None` on
+    /// success.
+    pub error: Option<&'a str>,
+    /// From the request to the end of the response's body.
+    pub took: Duration,
+}
+
+/// Receives the end of every attempt; must not block.
+pub trait AttemptSink: Send + Sync + 'static {
+    /// Takes note of how it ended; called exactly once for each.
+    fn ended(&self, attempt: &AttemptEnded<'_>);
 }

@@ -2,6 +2,8 @@
 
 mod base;
 mod bounded;
+#[cfg(feature = "otlp")]
+mod collector;
 mod config;
 #[cfg(not(feature = "tls"))]
 mod no_tls;
@@ -11,5 +13,7 @@ mod transport;
 mod unreachable;
 
 pub(crate) use base::{ALLOWED, BaseUrl};
+#[cfg(feature = "otlp")]
+pub(crate) use collector::{collector_over_grpc, collector_over_http};
 pub(crate) use config::TransportConfig;
 pub(crate) use transport::Transport;

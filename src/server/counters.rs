@@ -39,8 +39,10 @@ pub(crate) struct ServerEntry {
 impl Describe for ServerEntry {
     fn describe(&self) -> Entry {
         let Self { config, counters, .. } = self;
+        let connections = self.shutdown.connections();
         let entry = Entry::new("server", self.name, self.shutdown.phase().label())
-            .setting("connections", self.shutdown.connections())
+            .saturation(connections as f64 / config.max_connections as f64)
+            .setting("connections", connections)
             .setting("max_connections", config.max_connections)
             .setting("max_connections_per_address", config.max_connections_per_address)
             .setting("first_byte_timeout", format!("{:?}", config.first_byte_timeout))

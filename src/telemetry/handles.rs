@@ -1,21 +1,13 @@
 use std::hash::{BuildHasher, Hash, RandomState};
 
-use arc_swap::ArcSwap;
-use hashbrown::HashTable;
+use super::known::Known;
 
 /// The handles of metrics, found again by what tells their series apart.
 ///
 /// Every request looks for some: that takes no lock, no allocation and no reference count that threads share.
 pub(super) struct Handles<K, H> {
-    known: ArcSwap<HashTable<Known<K, H>>>,
+    known: Known<K, H>,
     hasher: RandomState,
-}
-
-#[derive(Clone)]
-struct Known<K, H> {
-    hash: u64,
-    key: K,
-    handle: H,
 }
 
 /// What is looked for, and hashes as its key does.
@@ -24,33 +16,25 @@ pub(super) trait Sought<K>: Hash {
     fn to_key(&self) -> K;
 }
 
-impl<K: Clone, H: Clone> Handles<K, H> {
+impl<K: PartialEq, H: Clone> Handles<K, H> {
     /// Works with a handle that was registered before, or registers it.
     pub(super) fn with(&self, sought: &impl Sought<K>, register: impl FnOnce(&K) -> H, work: impl FnOnce(&H)) {
         let hash = self.hasher.hash_one(sought);
-        let known = self.known.load();
-        if let Some(known) = known.find(hash, |known| sought.is(&known.key)) {
-            return work(&known.handle);
+        if let Some(handle) = self.known.look(hash).find(|key| sought.is(key)) {
+            return work(handle);
         }
         let key = sought.to_key();
+        // Two threads may register the same: the recorder gives both the same.
         let handle = register(&key);
         work(&handle);
-        let new = Known { hash, key, handle };
-        // Two threads may register the same: the recorder gives both the same.
-        self.known.rcu(|known| {
-            let mut known = HashTable::clone(known);
-            if known.find(hash, |known| sought.is(&known.key)).is_none() {
-                known.insert_unique(hash, new.clone(), |known| known.hash);
-            }
-            known
-        });
+        self.known.insert(hash, key, handle);
     }
 }
 
 impl<K, H> Default for Handles<K, H> {
     fn default() -> Self {
         Self {
-            known: ArcSwap::from_pointee(HashTable::new()),
+            known: Known::default(),
             hasher: RandomState::new(),
         }
     }

@@ -2,9 +2,11 @@ use std::io::{IsTerminal, stdout};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
+use tracing::Subscriber;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
-use tracing_subscriber::layer::{Layered, SubscriberExt};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
@@ -53,17 +55,25 @@ static LOG: OnceLock<Log> = OnceLock::new();
 /// The log of this process, if its subscriber is ours.
 struct Log {
     filter: LogFilter,
-    format: &'static str,
+    look: Look,
     dropped: Option<ErrorCounter>,
 }
 
-/// Installs a subscriber that writes to standard output; if there is one already, that stays.
+/// Installs a subscriber that writes to standard output, and the layer for traces beside it; `false` if there is one
+/// already, which then stays.
 ///
 /// If we own the process a thread of its own writes, so that a log which nobody reads does not stop the service;
 /// whoever ends the process must [`flush`] it then.
-pub(crate) fn install(filter: &str, format: LogFormat, owns_process: bool) {
+pub(crate) fn install(
+    filter: &str,
+    format: LogFormat,
+    owns_process: bool,
+    traces: Option<impl Layer<Registry> + Send + Sync>,
+) -> bool {
     // What is no filter has been refused with the other settings.
-    let Ok(filter) = LogFilter::parse(filter) else { return };
+    let Ok(filter) = LogFilter::parse(filter) else {
+        return false;
+    };
     let (writer, guard, dropped) = if owns_process {
         let builder = NonBlockingBuilder::default()
             .lossy(true)
@@ -74,37 +84,64 @@ pub(crate) fn install(filter: &str, format: LogFormat, owns_process: bool) {
     } else {
         (BoxMakeWriter::new(stdout), None, None)
     };
-    let is_terminal = stdout().is_terminal();
-    let is_pretty = format == LogFormat::Pretty || (format == LogFormat::Auto && is_terminal);
-    let (lines, format) = if is_pretty {
-        (pretty(writer, is_terminal), "pretty")
-    } else {
-        (json(writer), "json")
+    let look = Look::of(format);
+    let registry = tracing_subscriber::registry();
+    let installed = match traces {
+        // Of its own, so that what the log leaves out can be traced.
+        Some(traces) => registry
+            .with(traces)
+            .with(lines(look, writer).with_filter(filter.clone()))
+            .try_init(),
+        // Of all, so that what it leaves out costs nothing.
+        None => registry.with(filter.clone()).with(lines(look, writer)).try_init(),
     };
-    let filtered = tracing_subscriber::registry().with(filter.clone());
-    if filtered.with(lines).try_init().is_ok() {
+    if installed.is_ok() {
         *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = guard;
-        let log = Log {
-            filter,
-            format,
-            dropped,
-        };
-        let _ = LOG.set(log);
+        let _ = LOG.set(Log { filter, look, dropped });
+    }
+    installed.is_ok()
+}
+
+/// How lines do look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    Json,
+    Pretty { is_coloured: bool },
+}
+
+impl Look {
+    fn of(format: LogFormat) -> Self {
+        let is_terminal = stdout().is_terminal();
+        let is_pretty = format == LogFormat::Pretty || (format == LogFormat::Auto && is_terminal);
+        if is_pretty {
+            Self::Pretty {
+                is_coloured: is_terminal,
+            }
+        } else {
+            Self::Json
+        }
+    }
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Pretty { .. } => "pretty",
+        }
     }
 }
 
-type Filtered = Layered<LogFilter, Registry>;
-type Lines = Box<dyn Layer<Filtered> + Send + Sync>;
-
-fn json(writer: BoxMakeWriter) -> Lines {
-    let lines = fmt::layer().fmt_fields(JsonFields).event_format(JsonLines);
-    OwnSpans(lines.with_writer(writer)).boxed()
-}
-
-fn pretty(writer: BoxMakeWriter, is_coloured: bool) -> Lines {
-    let lines = fmt::layer().with_ansi(is_coloured);
-    let lines = lines.event_format(PrettyLines::new(is_coloured));
-    OwnSpans(lines.with_writer(writer)).boxed()
+fn lines<S>(look: Look, writer: BoxMakeWriter) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let lines = fmt::layer().with_writer(writer);
+    match look {
+        Look::Json => OwnSpans(lines.fmt_fields(JsonFields).event_format(JsonLines)).boxed(),
+        Look::Pretty { is_coloured } => {
+            let lines = lines.with_ansi(is_coloured);
+            OwnSpans(lines.event_format(PrettyLines::new(is_coloured))).boxed()
+        }
+    }
 }
 
 /// Why the filter has not changed.
@@ -160,7 +197,9 @@ impl Describe for LogEntry {
         let log = LOG.get();
         let entry = Entry::new("log", "log", if log.is_some() { "on" } else { "not_ours" });
         let entry = match log {
-            Some(log) => entry.setting("filter", log.filter.text()).setting("format", log.format),
+            Some(log) => entry
+                .setting("filter", log.filter.text())
+                .setting("format", log.look.label()),
             None => entry,
         };
         let dropped = log.and_then(|log| log.dropped.as_ref());

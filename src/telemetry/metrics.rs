@@ -1,29 +1,39 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics::{Gauge, Histogram, Key, Label, Level, Metadata, Recorder, Unit};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+use tokio::runtime::{Handle, RuntimeMetrics};
 
+use super::attempts::Attempts;
+use super::calls::{self, Calls};
+use super::exposition::Exposition;
+use super::guard::Guard;
 use super::handles::{Handles, Sought};
 use super::names;
 use super::publish::Publisher;
+use super::system;
 use crate::base::inventory::Inventory;
 use crate::base::request::RequestEnded;
+use crate::base::sync::{Mutex, lock};
 
-const METADATA: Metadata<'static> = Metadata::new("seaworthy", Level::INFO, None);
+pub(super) const METADATA: Metadata<'static> = Metadata::new("seaworthy", Level::INFO, None);
 
 /// The metrics of one service: a Prometheus recorder of its own, so that two services live in one process.
 pub(crate) struct Metrics {
-    recorder: Arc<PrometheusRecorder>,
+    pub(super) recorder: Arc<Guard<PrometheusRecorder>>,
     handle: PrometheusHandle,
     publisher: Publisher,
+    runtime: OnceLock<RuntimeMetrics>,
     durations: Handles<Series<Box<str>>, Histogram>,
     active: Handles<Active, Gauge>,
+    pub(super) attempts: Attempts,
+    calls: Mutex<Vec<Calls>>,
 }
 
 /// What tells one duration's series from another; every part is of a bounded set.
-#[derive(Clone, Hash)]
+#[derive(PartialEq, Hash)]
 struct Series<T> {
     method: &'static str,
     scheme: &'static str,
@@ -71,21 +81,25 @@ impl Sought<Self> for Active {
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let matcher = Matcher::Full(names::REQUEST_DURATION.to_owned());
-        let builder = PrometheusBuilder::new();
+        let durations = [names::REQUEST_DURATION, names::ATTEMPT_DURATION];
+        let builder = durations.iter().try_fold(PrometheusBuilder::new(), |builder, name| {
+            builder.set_buckets_for_metric(Matcher::Full((*name).to_owned()), &names::REQUEST_DURATION_BUCKETS)
+        });
         // Fails only for an empty list of buckets, and without buckets a summary is still right.
-        let builder = match builder.set_buckets_for_metric(matcher, &names::REQUEST_DURATION_BUCKETS) {
-            Ok(builder) => builder,
-            Err(_) => PrometheusBuilder::new(),
-        };
-        let recorder = Arc::new(builder.build_recorder());
+        let builder = builder.unwrap_or_default();
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        let recorder = Arc::new(Guard::new(recorder));
         describe(&*recorder);
         Self {
-            handle: recorder.handle(),
+            handle,
             recorder,
+            runtime: OnceLock::new(),
             publisher: Publisher::default(),
             durations: Handles::default(),
             active: Handles::default(),
+            attempts: Attempts::default(),
+            calls: Mutex::default(),
         }
     }
 
@@ -94,10 +108,23 @@ impl Metrics {
         metrics::set_global_recorder(Arc::clone(&self.recorder)).is_ok()
     }
 
-    /// Renders the text exposition, with the inventory as it is now.
-    pub(crate) fn render(&self, inventory: &Inventory) -> String {
+    /// Notes which runtime serves.
+    pub(crate) fn runs_on(&self, runtime: &Handle) {
+        self.runtime.get_or_init(|| runtime.metrics());
+    }
+
+    /// Renders everything, with the inventory and the system's signals as they are now.
+    pub(crate) fn render(&self, inventory: &Inventory, exposition: Exposition) -> String {
         self.publisher.publish(inventory, &*self.recorder);
-        self.handle.render()
+        let rendered = self.handle.render() + &calls::render(&lock(&self.calls));
+        exposition.write(&rendered, &system::signals(self.runtime.get()))
+    }
+
+    /// Times the calls of a dependency.
+    pub(super) fn calls(&self, dependency: &str) -> Calls {
+        let calls = Calls::new(dependency);
+        lock(&self.calls).push(calls.clone());
+        calls
     }
 
     /// Empties the recorder's sample buffers; must run now and then even if nobody scrapes.
@@ -173,6 +200,8 @@ impl Metrics {
 fn describe(recorder: &dyn Recorder) {
     let text = "Time from a request's head to the end of its response's body.";
     recorder.describe_histogram(names::REQUEST_DURATION.into(), Some(Unit::Seconds), text.into());
+    let text = "Time from an attempt at a dependency over HTTP to the end of its response's body.";
+    recorder.describe_histogram(names::ATTEMPT_DURATION.into(), Some(Unit::Seconds), text.into());
     let text = "Requests that are being answered.";
     recorder.describe_gauge(names::ACTIVE_REQUESTS.into(), None, text.into());
     let text = "Requests that a policy refused or ended.";
@@ -181,6 +210,8 @@ fn describe(recorder: &dyn Recorder) {
     recorder.describe_gauge(names::STATE.into(), None, text.into());
     let text = "What something has counted since it was made.";
     recorder.describe_counter(names::COUNTS.into(), None, text.into());
+    let text = "How much of a limit is taken, from 0 to 1.";
+    recorder.describe_gauge(names::SATURATION.into(), None, text.into());
     let text = "How long a phase of the shutdown took.";
     recorder.describe_gauge(names::SHUTDOWN_PHASE.into(), Some(Unit::Seconds), text.into());
 }

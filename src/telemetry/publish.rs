@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::mem;
 use std::sync::{Mutex, PoisonError};
@@ -30,43 +30,70 @@ const METADATA: Metadata<'static> = Metadata::new("seaworthy", Level::INFO, None
 /// ```
 #[derive(Default)]
 pub struct Publisher {
-    /// The states that are 1, by kind and name.
-    states: Mutex<States>,
+    told: Mutex<Told>,
 }
 
-type States = HashMap<(&'static str, String), &'static str>;
+/// What was told the last time, of entries that may be gone now.
+#[derive(Default)]
+struct Told {
+    /// The states that are 1, by kind and name.
+    states: HashMap<(&'static str, String), &'static str>,
+    /// The keys of the gauges, with their kind and name.
+    gauges: HashSet<(&'static str, &'static str, String)>,
+}
 
 impl Publisher {
-    /// Publishes what the inventory says now; of each entry's states exactly one is 1, and none of what has gone.
+    /// Publishes what the inventory says now; of each entry's states exactly one is 1.
+    ///
+    /// Of what has gone no state is 1, and all gauges are 0.
     pub fn publish(&self, inventory: &Inventory, recorder: &dyn Recorder) {
-        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut gone = mem::take(&mut *states);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gone = mem::take(&mut *told);
         for entry in inventory.entries() {
             let Entry {
                 kind,
                 name,
                 state,
                 counters,
+                gauges,
                 ..
             } = entry;
             for (counter, value) in counters {
                 let key = Key::from_parts(names::COUNTS, labels(kind, &name, "counter", counter));
                 recorder.register_counter(&key, &METADATA).absolute(value);
             }
-            if gone.get(&(kind, name.clone())) == Some(&state) {
-                gone.remove(&(kind, name.clone()));
+            for (gauge, value) in gauges {
+                set_gauge(recorder, gauge, kind, &name, value);
+                let gauge = (gauge, kind, name.clone());
+                gone.gauges.remove(&gauge);
+                told.gauges.insert(gauge);
+            }
+            if gone.states.get(&(kind, name.clone())) == Some(&state) {
+                gone.states.remove(&(kind, name.clone()));
             }
             set_state(recorder, kind, &name, state, 1.0);
-            states.insert((kind, name), state);
+            told.states.insert((kind, name), state);
         }
-        for ((kind, name), state) in gone {
+        for ((kind, name), state) in gone.states {
             set_state(recorder, kind, &name, state, 0.0);
+        }
+        for (gauge, kind, name) in gone.gauges {
+            set_gauge(recorder, gauge, kind, &name, 0.0);
         }
     }
 }
 
 fn set_state(recorder: &dyn Recorder, kind: &'static str, name: &str, state: &'static str, value: f64) {
     let key = Key::from_parts(names::STATE, labels(kind, name, "state", state));
+    recorder.register_gauge(&key, &METADATA).set(value);
+}
+
+fn set_gauge(recorder: &dyn Recorder, gauge: &'static str, kind: &'static str, name: &str, value: f64) {
+    let labels = vec![
+        Label::from_static_parts("kind", kind),
+        Label::new("name", name.to_owned()),
+    ];
+    let key = Key::from_parts(format!("{}{gauge}", names::GAUGE_PREFIX), labels);
     recorder.register_gauge(&key, &METADATA).set(value);
 }
 
@@ -99,11 +126,8 @@ mod tests {
 
     impl Describe for Changing {
         fn describe(&self) -> Entry {
-            Entry::new(
-                "kind",
-                "name",
-                ["first", "second", "never"][self.0.load(Ordering::SeqCst)],
-            )
+            let step = self.0.load(Ordering::SeqCst);
+            Entry::new("kind", "name", ["first", "second", "never"][step]).saturation([0.5, 0.75, 1.0][step])
         }
 
         fn describe_all(&self) -> Vec<Entry> {
@@ -112,6 +136,24 @@ mod tests {
             } else {
                 Vec::new()
             }
+        }
+    }
+
+    #[test]
+    fn a_gauge_follows_its_entry_and_is_0_when_that_has_gone() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let (inventory, publisher, step) = (
+            Inventory::default(),
+            Publisher::default(),
+            Arc::<AtomicUsize>::default(),
+        );
+        inventory.add(Changing(step.clone()));
+        for expected in ["0.5", "0.75", "0"] {
+            publisher.publish(&inventory, &recorder);
+            let text = recorder.handle().render();
+            let line = format!(r#"seaworthy_saturation{{kind="kind",name="name"}} {expected}"#);
+            assert!(text.lines().any(|found| found == line), "{line}: {text}");
+            step.fetch_add(1, Ordering::SeqCst);
         }
     }
 

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
+use super::calls::Calls;
 use super::logs::{self, AccessLog, Unchanged};
 use super::metrics::Metrics;
 use crate::base::context::SampleRatio;
 use crate::base::events::{Change, Event, EventSink};
-use crate::base::request::{RequestEnded, RequestSink};
+use crate::base::request::{AttemptEnded, AttemptSink, RequestEnded, RequestSink};
 
 /// Turns what a service reports into log lines and metrics.
 #[derive(Clone, Debug)]
@@ -37,8 +38,19 @@ impl Telemetry {
         logs::change_filter(filter, || self.event(&changed))
     }
 
+    /// Times the calls of a dependency.
+    pub(crate) fn calls(&self, dependency: &str) -> Calls {
+        self.metrics.calls(dependency)
+    }
+
     pub(crate) fn request_sink(&self) -> Arc<dyn RequestSink> {
         Arc::new(self.clone())
+    }
+}
+
+impl AttemptSink for Telemetry {
+    fn ended(&self, attempt: &AttemptEnded<'_>) {
+        self.metrics.attempts.ended(attempt, &*self.metrics.recorder);
     }
 }
 

@@ -36,6 +36,8 @@ mod load_shed;
 #[cfg(feature = "axum")]
 mod matched_path;
 mod observe;
+#[cfg(any(feature = "hedge", feature = "retry"))]
+mod observe_attempt;
 mod peer;
 mod probe_query;
 mod probes;
@@ -47,6 +49,8 @@ mod rate_limit;
 mod rate_limit_headers;
 #[cfg(feature = "retry")]
 mod refused;
+#[cfg(feature = "app")]
+pub(crate) use refused::tell_refused;
 pub(crate) mod retry;
 mod send_context;
 mod service;
@@ -90,6 +94,8 @@ pub use load_shed::OfTheRequest;
 #[cfg(feature = "axum")]
 pub use matched_path::{MatchedPathFuture, MatchedPathLayer, MatchedPathService};
 pub use observe::{ObserveFuture, ObserveLayer, ObserveService, RouteTemplate};
+#[cfg(any(feature = "hedge", feature = "retry"))]
+pub use observe_attempt::{ObserveAttemptFuture, ObserveAttemptLayer, ObserveAttemptService};
 pub use peer::PeerAddr;
 pub(crate) use peer::Scheme;
 pub use problem::{problem, refused, status_of};

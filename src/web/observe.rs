@@ -20,6 +20,8 @@ use crate::base::request::RequestSink;
 mod record;
 mod span;
 use record::Record;
+pub(super) use record::method_label;
+pub(super) use span::version;
 
 /// The template of the endpoint that a request matched, for labels; never a path.
 ///

@@ -1,7 +1,7 @@
 use std::task::{Context, Poll};
 
 use http::Request;
-use http::header::{Entry, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName, HeaderValue};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -83,10 +83,10 @@ fn write(headers: &mut HeaderMap, origin: &Origin, is_idempotent: bool) {
             baggage.and_then(|baggage| baggage.to_string().try_into().ok()),
         );
     }
-    if let (Some(key), false) = (&origin.idempotency_key, is_idempotent) {
-        if let (Entry::Vacant(vacant), Ok(key)) = (headers.entry(IDEMPOTENCY_KEY), key.as_str().try_into()) {
-            vacant.insert(key);
-        }
+    if let (Some(key), false) = (&origin.idempotency_key, is_idempotent)
+        && let Ok(key) = HeaderValue::from_str(key.as_str())
+    {
+        headers.entry(IDEMPOTENCY_KEY).or_insert(key);
     }
 }
 

@@ -7,7 +7,6 @@ use std::fmt;
 use http::Request;
 use http_body_util::BodyExt;
 use seaworthy::context::RequestId;
-use seaworthy::web::X_REQUEST_ID;
 use seaworthy::{Body, BoxError, Guarded, HttpClient, Refusal};
 
 use crate::api::Order;
@@ -37,7 +36,6 @@ impl Payments {
     pub async fn charge(&self, order: &Order, id: &RequestId) -> Result<(), Guarded<PaymentError>> {
         let body = serde_json::to_vec(order).map_err(|error| guarded(error.into()))?;
         let request = Request::post("/charges")
-            .header(X_REQUEST_ID, id.as_str())
             // `payments` charges once, however often it is asked with this key.
             .header("idempotency-key", format!("\"{id}\""))
             .body(Body::from(body))

@@ -8,8 +8,11 @@ use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use http::StatusCode;
 use seaworthy::BoxError;
+use seaworthy::request::{RequestEnded, RequestSink};
+use seaworthy::web::{ContextLayer, MatchedPathLayer, ObserveLayer};
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use tower::ServiceBuilder;
 
 /// What it is told by `PUT /control`.
 #[derive(Clone, Copy, Default, Deserialize)]
@@ -40,10 +43,25 @@ pub async fn start() -> Result<String, BoxError> {
         .route("/ping", get(answer))
         .route("/charges", post(answer))
         .route("/control", put(control))
-        .with_state(Shared::default());
+        .with_state(Shared::default())
+        .layer(
+            ServiceBuilder::new()
+                // Its spans stand in the trace of the order.
+                .layer(ContextLayer::default().trust_request_id(true))
+                .layer(ObserveLayer::new(Arc::new(Untold)))
+                .layer(MatchedPathLayer::new()),
+        );
     // Not tracked: orders in flight need it until the very end of the drain.
     tokio::spawn(axum::serve(listener, app).into_future());
     Ok(url)
+}
+
+/// Orders' metrics are not about it.
+struct Untold;
+
+impl RequestSink for Untold {
+    fn began(&self, _: &'static str, _: &'static str) {}
+    fn ended(&self, _: &RequestEnded<'_>) {}
 }
 
 async fn answer(State(shared): State<Shared>) -> StatusCode {

@@ -9,6 +9,7 @@ mod http;
 mod layer;
 mod outbound;
 mod policies;
+mod timed;
 
 pub use builder::DependencyBuilder;
 pub use guard::Guard;

@@ -3,19 +3,24 @@
 use std::error::Error;
 
 use tower::ServiceBuilder;
+use tower::util::MapErr;
 
+use super::timed::{TimedService, timed};
 use crate::base::deadline::Deadline;
+use crate::base::error::BoxError;
 use crate::base::outcome::Outcome;
-use crate::base::refusal::Guarded;
+use crate::base::refusal::{Guarded, Refusal};
 use crate::base::sync::{Mutex, lock};
 use crate::policy::breaker::{CircuitBreaker, CircuitBreakerService};
 use crate::policy::bulkhead::{Bulkhead, BulkheadService};
 use crate::policy::retry::{Retry, RetryService};
 use crate::policy::timeout::{Timeout, TimeoutService};
+use crate::telemetry::Calls;
+use crate::web::tell_refused;
 use crate::web::{
-    ByStatus, HttpBulkheadService, HttpCircuitBreakerService, HttpReplay, HttpTimeoutService, RetryByStatus,
-    SendContextLayer, SendContextService, SendCriticalityLayer, SendCriticalityService, SendDeadlineLayer,
-    SendDeadlineService,
+    ByStatus, HttpBulkheadService, HttpCircuitBreakerService, HttpReplay, HttpTimeoutService, ObserveAttemptLayer,
+    ObserveAttemptService, RetryByStatus, SendContextLayer, SendContextService, SendCriticalityLayer,
+    SendCriticalityService, SendDeadlineLayer, SendDeadlineService,
 };
 
 /// The live policies of one dependency; everything that calls it goes through the same ones.
@@ -25,11 +30,18 @@ pub(super) struct Guards {
     pub(super) breaker: CircuitBreaker,
     pub(super) attempt: Timeout,
     pub(super) bulkhead: Bulkhead,
+    /// Tells of attempts over HTTP.
+    pub(super) observe: ObserveAttemptLayer,
+    /// Times all others.
+    pub(super) calls: Calls,
 }
 
-pub(super) type Plain<S, R, A, C> = RetryService<CircuitBreakerService<TimeoutService<BulkheadService<S>>, C>, R, A>;
+/// Tells a refusal within the span of whoever calls.
+type Told<S> = MapErr<S, fn(BoxError) -> BoxError>;
+pub(super) type Plain<S, R, A, C> =
+    Told<RetryService<CircuitBreakerService<TimedService<TimeoutService<BulkheadService<S>>, C>, C>, R, A>>;
 pub(super) type Http<S, R = HttpReplay, A = RetryByStatus, C = ByStatus> =
-    RetryService<HttpCircuitBreakerService<Attempt<S>, C>, R, A>;
+    Told<RetryService<HttpCircuitBreakerService<ObserveAttemptService<Attempt<S>>, C>, R, A>>;
 type Attempt<S> =
     HttpTimeoutService<HttpBulkheadService<SendDeadlineService<SendCriticalityService<SendContextService<S>>>>>;
 
@@ -42,11 +54,15 @@ impl Guards {
         C: Clone,
     {
         ServiceBuilder::new()
-            // Outermost: its total, or the caller's own deadline, bounds every attempt and every wait below. It counts
-            // the calls.
+            // Outermost: sees what the caller gets.
+            .map_err(told as fn(BoxError) -> BoxError)
+            // Outside of all guards: its total, or the caller's own deadline, bounds every attempt and every wait below.
+            // It counts the calls.
             .layer(self.retry.layer().replay(replay).appraise(appraise))
             // Inside of the retry: sees each attempt. Outside of the attempt's timeout: what takes too long has failed.
             .layer(self.breaker.http_layer().classify(classify))
+            // Outside of all that can end an attempt: sees how it ended. What the breaker refuses is none.
+            .layer(self.observe.clone())
             // Outside of the bulkhead: the wait for a place is a part of the attempt.
             .layer(self.attempt.http_layer())
             // Inside of all that refuses or waits: takes a place only for what is about to be sent.
@@ -69,8 +85,10 @@ impl Guards {
     {
         // The order and its reasons are those of `http`.
         ServiceBuilder::new()
+            .map_err(told as fn(BoxError) -> BoxError)
             .layer(self.retry.layer().replay(replay).appraise(appraise))
-            .layer(self.breaker.layer().classify(classify))
+            .layer(self.breaker.layer().classify(classify.clone()))
+            .layer_fn(|inner| TimedService::new(inner, self.calls.clone(), classify.clone()))
             .layer(self.attempt.layer())
             .layer(self.bulkhead.layer())
             .service(service)
@@ -84,10 +102,11 @@ impl Guards {
     {
         let attempt = self.attempt(operation);
         // The retry, which keeps the total otherwise, has no part in it.
-        match self.retry.config().total {
+        let done = match self.retry.config().total {
             Some(total) => Deadline::after(total).scope(attempt).await,
             None => attempt.await,
-        }
+        };
+        done.inspect_err(tell)
     }
 
     async fn attempt<F, Fut, T, E>(&self, operation: F) -> Result<T, Guarded<E>>
@@ -95,7 +114,7 @@ impl Guards {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let attempt = || self.attempt.call(|| self.bulkhead.call(operation));
+        let attempt = || timed(&self.calls, self.attempt.call(|| self.bulkhead.call(operation)));
         let done = self.breaker.call_classified(attempt, outcome_of);
         done.await.map_err(|error| match error {
             Guarded::Refused(refusal)
@@ -120,11 +139,25 @@ impl Guards {
             Guarded::Refused(refusal) => Guarded::Refused(refusal),
             Guarded::Inner(error) => error,
         })
+        .inspect_err(tell)
+    }
+}
+
+fn told(error: BoxError) -> BoxError {
+    if let Some(refusal) = Refusal::find(error.as_ref()) {
+        tell_refused(refusal);
+    }
+    error
+}
+
+fn tell<E>(error: &Guarded<E>) {
+    if let Guarded::Refused(refusal) = error {
+        tell_refused(refusal);
     }
 }
 
 /// What one attempt says: a refusal says it itself, and an error of the user's is a failure.
-fn outcome_of<T, E>(end: Result<&T, &Guarded<Guarded<E>>>) -> Outcome {
+pub(super) fn outcome_of<T, E>(end: Result<&T, &Guarded<Guarded<E>>>) -> Outcome {
     match end {
         Ok(_) => Outcome::Success,
         Err(Guarded::Refused(refusal) | Guarded::Inner(Guarded::Refused(refusal))) => refusal.outcome(),

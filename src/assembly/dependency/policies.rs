@@ -1,5 +1,6 @@
 //! The guards that a declaration asks for, with what waivers and settings make of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::builder::AppBuilder;
@@ -13,6 +14,7 @@ use crate::policy::breaker::{CircuitBreaker, CircuitBreakerBuilder};
 use crate::policy::bulkhead::{Bulkhead, BulkheadBuilder};
 use crate::policy::retry::{Retry, RetryBuilder};
 use crate::policy::timeout::Timeout;
+use crate::web::ObserveAttemptLayer;
 
 /// What a timeout and a bulkhead that are left out still have, because they have to have something.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
@@ -62,6 +64,8 @@ impl Policies {
             breaker: app.sound(breaker, || CircuitBreaker::builder(name).build()),
             attempt: app.sound(attempt, || Timeout::builder(name).build()),
             bulkhead: app.sound(bulkhead, || Bulkhead::builder(name).build()),
+            observe: ObserveAttemptLayer::new(name, Arc::new(app.telemetry.clone())),
+            calls: app.telemetry.calls(name),
         };
         if waives(Control::Breaker) {
             guards.breaker.disable();

@@ -44,7 +44,7 @@ impl Reader {
         self.optional(key, allowed, accept).unwrap_or(default)
     }
 
-    fn optional<T: FromStr>(&mut self, key: &str, allowed: &str, accept: impl Fn(&T) -> bool) -> Option<T> {
+    pub(super) fn optional<T: FromStr>(&mut self, key: &str, allowed: &str, accept: impl Fn(&T) -> bool) -> Option<T> {
         self.known.push(key.to_owned());
         let value = self.values.remove(key)?;
         let text = value.clone().into_string().ok();

@@ -207,11 +207,14 @@ impl Budget {
 impl Describe for Budget {
     fn describe(&self) -> Entry {
         let config = self.config();
-        let state = if self.balance() > 0 { "on" } else { "exhausted" };
+        let balance = self.balance();
+        let state = if balance > 0 { "on" } else { "exhausted" };
         Entry::new(KIND, &*self.0.name, state)
             .setting("share", format!("{}%", config.share))
             .setting("floor", format!("{}/s", config.floor))
             .setting("reserve", config.reserve)
+            // Without a reserve there is room for as long as one more is paid for.
+            .saturation(1.0 - balance as f64 / f64::from(config.reserve.max(1)))
             .counter("requests", lock(&self.0.ledger).requests())
             .counter("granted", self.0.granted.sum())
             .counter("refused", self.0.refused.sum())

@@ -31,7 +31,7 @@ impl Limits {
 }
 
 /// Returns how many CPUs' time a group may use; what the kernel would not have taken is no limit.
-fn cpus(group: &Group) -> Option<f64> {
+pub(super) fn cpus(group: &Group) -> Option<f64> {
     let (quota, period) = match group.version {
         Version::V1 => (group.read("cpu.cfs_quota_us")?, group.read("cpu.cfs_period_us")?),
         Version::V2 => {

@@ -36,7 +36,7 @@ impl Origin {
     /// Runs `work` for this one.
     #[inline]
     pub(crate) fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
-        let _swapped = Swapped::new(self, |current, own| mem::swap(current, own));
+        let _swapped = Swapped::new(self, mem::swap);
         work()
     }
 }

@@ -265,6 +265,7 @@ impl Limiter {
             .setting("in_flight", seen.in_flight)
             .setting("baseline", known(seen.baseline))
             .setting("latency", known(seen.latency))
+            .saturation(seen.in_flight as f64 / seen.limit as f64)
             .counter("calls", sum(Count::Calls))
             .counter("refused", sum(Count::Refused))
             .counter("dropped", sum(Count::Dropped))

@@ -104,6 +104,7 @@ impl Describe for PartitionedBulkhead {
         let names: Vec<_> = self.0.declared.iter().map(|(name, _)| name.as_str()).collect();
         Entry::new(KIND, &*self.0.name, load.state())
             .setting("partitions", names.join(", "))
+            .saturation(load.saturation)
             .counter("undeclared", self.0.undeclared.sum())
     }
 

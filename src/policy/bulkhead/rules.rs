@@ -126,6 +126,7 @@ impl Rules {
             .setting("in_flight", load.in_flight)
             .setting("queued", load.queued)
             .setting("saturation", format!("{:.0}%", load.saturation * 100.0))
+            .saturation(load.saturation)
             .counter("calls", self.sum(Count::Calls))
             .counter("refused", self.sum(Count::Refused))
             .counter("timed_out", self.sum(Count::TimedOut))

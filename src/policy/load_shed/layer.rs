@@ -226,7 +226,8 @@ impl Describe for LoadShed {
                 format!("{sheddable}, {sheddable_plus}, {critical}, {critical_plus}"),
             )
             .setting("queue_delay", format!("{:?}", config.queue_delay))
-            .setting("queue", percent(shared.queue_pressure()));
+            .setting("queue", percent(shared.queue_pressure()))
+            .saturation(self.pressure());
         for (name, signal) in &shared.signals {
             entry = entry.setting(name, percent(signal.pressure()));
         }

@@ -316,6 +316,7 @@ impl<K: Key> Describe for KeyedRateLimit<K> {
             .setting("capacity", capacity)
             .setting("at_capacity", format!("{at_capacity:?}").to_lowercase())
             .setting("keys", self.keys())
+            .saturation(self.keys() as f64 / *capacity as f64)
     }
 }
 

@@ -233,6 +233,7 @@ impl Describe for RateLimit {
             .setting("share", format!("{:.0}%", share * 100.0))
             .setting("remaining", remaining)
             .setting("waiting", waiting)
+            .saturation(1.0 - f64::from(remaining) / f64::from(rules.terms().burst.get()))
             .counter("throttled", rules.sum(Count::Throttled))
     }
 }

@@ -13,7 +13,7 @@ use super::super::error_boundary::Panicked;
 use super::super::grpc_code::Code;
 use super::super::peer::Scheme;
 use super::super::problem::status_of;
-use super::super::refused::refused;
+use super::super::refused::tell_refused;
 use super::{RouteTemplate, span};
 use crate::base::clock::Clock;
 use crate::base::outcome::Outcome;
@@ -81,8 +81,9 @@ impl Record {
     pub(super) fn head<B>(&mut self, response: &Response<B>) {
         self.status = Some(response.status());
         self.code = Code::told(response.headers());
+        // Signed: that is the only whole number that OpenTelemetry has.
         self.span
-            .record("http.response.status_code", response.status().as_u16());
+            .record("http.response.status_code", i64::from(response.status().as_u16()));
         if !self.is_declared {
             self.route = response.extensions().get().cloned();
             if let Some(route) = &self.route {
@@ -114,7 +115,7 @@ impl Record {
             self.span.record("otel.status_code", "ERROR");
         }
         if let Some(refusal) = &self.refusal {
-            refused(refusal);
+            tell_refused(refusal);
         }
         let ended = RequestEnded {
             method: self.method,
@@ -189,7 +190,7 @@ impl Drop for Record {
     }
 }
 
-fn method_label(method: &Method) -> &'static str {
+pub(in crate::web) fn method_label(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "POST" => "POST",

@@ -67,7 +67,7 @@ fn path(path: &str) -> &str {
     &path[..end.unwrap_or(0)]
 }
 
-fn version(version: Version) -> Option<&'static str> {
+pub(in crate::web) fn version(version: Version) -> Option<&'static str> {
     match version {
         Version::HTTP_10 => Some("1.0"),
         Version::HTTP_11 => Some("1.1"),

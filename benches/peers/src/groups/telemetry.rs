@@ -1,0 +1,77 @@
+//! What is told of a request: its context, its span, its end.
+
+use std::sync::Arc;
+
+use http::Request;
+use seaworthy::context::SampleRatio;
+use seaworthy::request::{RequestEnded, RequestSink};
+use seaworthy::web::{ContextLayer, ObserveLayer};
+use seaworthy::{App, Body};
+use tick::Clock;
+use tower::Layer as _;
+use tracing::Dispatch;
+use tracing::dispatcher::with_default;
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::comparison::{Comparison, Outcome, Row};
+use crate::drive;
+use crate::inner::Inner;
+
+pub(crate) fn comparisons(_: &Clock) -> Vec<Comparison> {
+    let exporter = exporter();
+    vec![Comparison {
+        title: "telemetry of a request".to_owned(),
+        settings: "within a dispatcher of tracing, the bare service too; nobody listens where the exporter sends to".to_owned(),
+        outcome: Outcome::Success,
+        bare: Row::new("std", "bare", || calls(Inner::ReadyAtOnce, Dispatch::none())),
+        rows: vec![
+            of("context", Dispatch::none(), |inner| ContextLayer::default().layer(inner)),
+            of("observation", Dispatch::none(), |inner| observe().layer(inner)),
+            of("both, no exporter", Dispatch::none(), |inner| {
+                ContextLayer::default().layer(observe().layer(inner))
+            }),
+            of("both, exporter installed, not sampled", exporter.clone(), |inner| {
+                let context = ContextLayer::default().sample_ratio(SampleRatio::NONE);
+                context.layer(observe().layer(inner))
+            }),
+            of("both, exporter installed, sampled", exporter, |inner| {
+                ContextLayer::default().layer(observe().layer(inner))
+            }),
+        ],
+        on_two_threads: false,
+    }]
+}
+
+/// Takes note of nothing: what counting costs is not what is measured.
+struct Untold;
+
+impl RequestSink for Untold {
+    fn began(&self, _: &'static str, _: &'static str) {}
+    fn ended(&self, _: &RequestEnded<'_>) {}
+}
+
+fn observe() -> ObserveLayer {
+    ObserveLayer::new(Arc::new(Untold))
+}
+
+/// Makes a subscriber that exports spans, and nothing else.
+fn exporter() -> Dispatch {
+    let app = App::builder("bench").setting("traces.endpoint", "http://127.0.0.1:9");
+    let app = app.build().expect("the settings are in range");
+    let layer = app.traces().expect("there is an endpoint").layer().expect("a thread");
+    Dispatch::new(tracing_subscriber::registry().with(layer))
+}
+
+fn of<S>(what: &'static str, dispatch: Dispatch, wrap: impl Fn(Inner) -> S + 'static) -> Row
+where
+    S: tower::Service<Request<Body>> + Clone + Send + 'static,
+{
+    Row::new("seaworthy", what, move || calls(wrap(Inner::ReadyAtOnce), dispatch.clone()))
+}
+
+fn calls<S>(mut service: S, dispatch: Dispatch) -> impl FnMut(u64) -> bool + Send
+where
+    S: tower::Service<Request<Body>> + Send,
+{
+    move |_| with_default(&dispatch, || drive::call(&mut service, Request::new(Body::default())).is_ok())
+}

@@ -1,0 +1,17 @@
+//! Exports spans by OTLP, without anything that could make the service wait for a collector.
+
+mod answer;
+mod counts;
+mod export;
+mod exporter;
+mod filter;
+mod ids;
+mod queue;
+mod resource;
+#[cfg(test)]
+mod tests;
+mod tracer;
+mod traces;
+
+pub(crate) use exporter::Way;
+pub use traces::Traces;
