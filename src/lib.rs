@@ -55,7 +55,7 @@
 //! | [`shutdown`] | `shutdown` | takes a service out of traffic without dropping what it has begun |
 //! | [`web`] | `http` | HTTP layers over one [`Body`]: probes, error boundary, drain gate, body limit, request id; HTTP faces of the policies (with `reqwest` the retry of its client, with `axum` the routes of its router as labels); gRPC callers are refused in their own words |
 //! | [`grpc`] | `grpc` | the retry of gRPC methods that are declared to be idempotent; the codes |
-//! | [`telemetry`] | `metrics` | counters and states of policies to the `metrics` facade |
+//! | [`telemetry`] | `metrics` | counters and states of policies to the `metrics` facade; with `otlp` the [export of spans](docs::traces) |
 //! | [`App`], [`run`] | `app` | the assembly: server, guarded dependencies, admin plane, settings, signals, logs |
 //! | `testing` | `test-util` with `app` | tests of a whole service: a client without sockets, a paused clock, a dependency that fails when told to |
 //! | [`budget`], [`replay`], [`attempt`] | with `retry` or `hedge` | what pays for further attempts, how a request is repeated, which attempt this is |
@@ -63,7 +63,7 @@
 //! | [`pressure`] | with `adaptive` or `load-shed` | how close something is to its limit |
 //! | [`context`] | `http` | what travels with a request: its id, its trace, its baggage; into tasks that are spawned for it, too |
 //! | [`clock`], [`criticality`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
-//! | [`docs`] | always | architecture, life of a request, settings, [logs](docs::logs), [telemetry](docs::telemetry), [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit) |
+//! | [`docs`] | always | architecture, life of a request, settings, [telemetry](docs::telemetry), [logs](docs::logs), [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit), [the timeline](docs::timeline) |
 //!
 //! `full` is all that needs no outside server.
 
@@ -159,6 +159,10 @@ pub mod docs {
     pub mod settings {}
     #[doc = include_str!("docs/telemetry.md")]
     pub mod telemetry {}
+    #[doc = include_str!("docs/timeline.md")]
+    pub mod timeline {}
+    #[doc = include_str!("docs/traces.md")]
+    pub mod traces {}
     #[doc = include_str!("docs/tuning.md")]
     pub mod tuning {}
     #[doc = include_str!("docs/which-limit.md")]

@@ -132,6 +132,12 @@ async fn a_long_synchronous_section_that_ends_is_counted_and_not_fatal() {
         ) == Some(1.0)
     })
     .await;
+    let timeline = get(process.admin, "/timeline?format=text").await.body;
+    assert_eq!(
+        timeline.matches(" runtime runtime: held_up after 2.").count(),
+        1,
+        "{timeline}"
+    );
     process.signal("TERM").await;
     assert_eq!(process.exit_code().await, Some(0));
 }

@@ -6,6 +6,7 @@ mod accept;
 mod log;
 mod plane;
 mod routes;
+mod timeline;
 mod token;
 
 pub(crate) use plane::Plane;

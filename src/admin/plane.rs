@@ -16,6 +16,9 @@ use crate::shutdown::{Shutdown, Signals};
 /// How often the metrics' sample buffers are emptied, as the exporter itself would.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// How often the flight recorder looks at what was refused.
+const REFUSALS: Duration = Duration::from_secs(1);
+
 /// How often somebody looks at the health, so that a heartbeat which falls silent is told even if nobody probes.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -102,11 +105,18 @@ impl Plane {
         let serve = async {
             let telemetry = routes.telemetry().clone();
             let health = routes.health().clone();
+            let (recorder, inventory) = (telemetry.recorder.clone(), routes.inventory().clone());
             tokio::spawn(accept(listener, config, counters, connections, routes));
             tokio::spawn(async move {
                 loop {
                     sleep(UPKEEP).await;
                     telemetry.metrics.upkeep();
+                }
+            });
+            tokio::spawn(async move {
+                loop {
+                    sleep(REFUSALS).await;
+                    recorder.look(&inventory);
                 }
             });
             tokio::spawn(async move {

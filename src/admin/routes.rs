@@ -10,6 +10,7 @@ use tower_service::Service;
 
 use super::accept::accepted;
 use super::log::{self, LogPage};
+use super::timeline;
 use super::token::Token;
 use crate::base::inventory::{Entry, Inventory};
 use crate::health::Health;
@@ -52,6 +53,10 @@ impl AdminRoutes {
         &self.telemetry
     }
 
+    pub(super) fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
     fn answer(&self, request: &Request<Body>) -> Response<Body> {
         let detail = if self.exposes_all {
             Detail::Full
@@ -63,7 +68,8 @@ impl AdminRoutes {
         }
         let known = match request.uri().path() {
             "/metrics" => Some(self.metrics(request)),
-            "/inventory" if self.exposes_all => Some(self.inventory()),
+            "/inventory" if self.exposes_all => Some(self.wired()),
+            "/timeline" if self.exposes_all => Some(timeline::page(request, &self.telemetry.recorder)),
             log::PATH if self.exposes_all => Some(log::in_force()),
             _ => None,
         };
@@ -95,13 +101,9 @@ impl AdminRoutes {
         response
     }
 
-    fn inventory(&self) -> Response<Body> {
+    fn wired(&self) -> Response<Body> {
         let entries: Vec<Value> = self.inventory.entries().iter().map(entry).collect();
-        let mut response = text(StatusCode::OK, json!({ "entries": entries }).to_string());
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        response
+        value(&json!({ "entries": entries }))
     }
 }
 
@@ -129,6 +131,14 @@ fn entry(entry: &Entry) -> Value {
         "counters": counters,
         "gauges": gauges,
     })
+}
+
+pub(super) fn value(value: &Value) -> Response<Body> {
+    let mut response = text(StatusCode::OK, value.to_string());
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
 }
 
 pub(super) fn text(status: StatusCode, text: String) -> Response<Body> {

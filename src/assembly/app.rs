@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 
 use http::Uri;
@@ -18,12 +19,13 @@ use super::settings::Settings;
 use super::sizing::SizingEntry;
 use super::table::EndpointTable;
 use super::{run, serve};
+use crate::base::error::{InvalidSetting, InvalidSettings};
 use crate::base::events::EventSink;
 use crate::base::inventory::Inventory;
 use crate::health::{Health, Heartbeat, Watchdog};
 use crate::server::{Counters, listen};
 use crate::shutdown::{Drained, Shutdown, Tracker};
-use crate::telemetry::{Telemetry, install_logs, names};
+use crate::telemetry::{Telemetry, TimelineFile, install_logs, names};
 use crate::web::HttpService;
 
 /// A whole service, ready to be served.
@@ -100,17 +102,20 @@ impl App {
     /// Binds both addresses, without serving yet; tells which ports a 0 became.
     ///
     /// If no tracing subscriber is set yet, one is, and so is a recorder of the `metrics` facade; what is there already
-    /// stays and is used.
+    /// stays and is used. With the setting `traces.endpoint` that subscriber exports spans; see
+    /// [traces](crate::docs::traces).
     ///
     /// # Errors
     ///
-    /// When an address cannot be listened on, or the system refuses the thread that exports spans.
+    /// When an address cannot be listened on, the file of the flight recorder cannot be opened, or the system refuses the
+    /// thread that exports spans.
     pub fn bind(self) -> Result<Bound, AppError> {
         self.install()?;
         self.telemetry.metrics.install();
         for finding in &self.findings {
             tracing::warn!(target: names::LOG, subject = finding.subject, found = finding.found, "{}", finding.advice);
         }
+        let file = self.settings.recorder_file.as_deref().map(open_timeline).transpose()?;
         let listener = listen("server.listen", self.settings.listen)?;
         let admin = listen("admin.listen", self.settings.admin_listen)?;
         Ok(Bound {
@@ -118,6 +123,7 @@ impl App {
             admin_addr: admin.local_addr()?,
             listener,
             admin,
+            file,
             app: self,
         })
     }
@@ -150,12 +156,22 @@ impl fmt::Debug for App {
     }
 }
 
+fn open_timeline(path: &Path) -> Result<TimelineFile, InvalidSettings> {
+    TimelineFile::open(path).map_err(|error| {
+        let found = format!("the path of a file that cannot be opened ({error})");
+        let allowed = "the path of an ordinary file in a folder that is there, which this service may write";
+        InvalidSettings::of(vec![InvalidSetting::new("recorder.file", found, allowed)])
+    })
+}
+
 /// A service whose addresses are bound.
 #[derive(Debug)]
 pub struct Bound {
     pub(super) app: App,
     pub(super) listener: TcpListener,
     pub(super) admin: TcpListener,
+    /// Where the flight recorder writes, too.
+    pub(super) file: Option<TimelineFile>,
     local_addr: SocketAddr,
     admin_addr: SocketAddr,
 }

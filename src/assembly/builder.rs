@@ -53,7 +53,7 @@ pub struct AppBuilder {
 
 impl AppBuilder {
     pub(super) fn new(name: Arc<str>) -> Self {
-        let telemetry = Telemetry::new();
+        let telemetry = Telemetry::new(Arc::clone(&name));
         Self {
             name,
             owner: None,
@@ -227,7 +227,8 @@ impl AppBuilder {
         let telemetry = self.telemetry.access_ratio(settings.access_ratio);
         inventory.add(LogEntry(Arc::clone(&telemetry.access)));
         collector.add_to(&inventory);
-        let pulse = Pulse::default();
+        inventory.add(telemetry.recorder.clone());
+        let pulse = Pulse::new(telemetry.clone());
         inventory.add(pulse.clone());
         let sizing = SizingEntry::new(sizing, settings.places);
         inventory.add(sizing.clone());

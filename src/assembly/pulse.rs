@@ -6,6 +6,7 @@ use tokio::runtime::Handle;
 
 use crate::base::Counter;
 use crate::base::clock::{Clock, sleep};
+use crate::base::events::{Change, EventSink, Events};
 use crate::base::inventory::{Describe, Entry};
 use crate::health::Heartbeat;
 
@@ -23,17 +24,26 @@ const PERIOD: Duration = Duration::from_millis(100);
 /// From this on a turn counts as late: somebody holds up every worker.
 const LATE: Duration = Duration::from_millis(250);
 
-/// Counts how often the service's runtime was held up; that it recovered is why this could be counted.
-#[derive(Clone, Debug, Default)]
+/// Counts and tells how often the service's runtime was held up; that it recovered is why this could be counted.
+#[derive(Clone, Debug)]
 pub(super) struct Pulse(Arc<Turns>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Turns {
+    events: Events,
     late: Counter,
     longest_micros: AtomicU64,
 }
 
 impl Pulse {
+    pub(super) fn new(sink: impl EventSink) -> Self {
+        Self(Arc::new(Turns {
+            events: Events::new(sink),
+            late: Counter::default(),
+            longest_micros: AtomicU64::new(0),
+        }))
+    }
+
     /// Beats for as long as `runtime` runs tasks; to be polled on another one, which goes on when that does not.
     ///
     /// A timer of the runtime's own would not do. tokio leaves sockets and timers with the worker that waited for them
@@ -60,10 +70,12 @@ impl Turns {
             self.late.increment();
             let micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
             self.longest_micros.fetch_max(micros, Ordering::Relaxed);
-            tracing::warn!(
-                late_ms = late.as_millis() as u64,
-                "the runtime was held up: something blocks its threads"
-            );
+            let change = Change::Finished {
+                result: "held_up",
+                took: late,
+                detail: "something blocks its threads",
+            };
+            self.events.emit("runtime", NAME, change);
         }
     }
 }

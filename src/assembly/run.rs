@@ -11,7 +11,7 @@ use super::error::AppError;
 use super::sizing::Sizing;
 use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
 use crate::shutdown::Drained;
-use crate::telemetry::flush_logs;
+use crate::telemetry::{flush_logs, install_panic_hook};
 
 /// Settings were refused (`EX_CONFIG` of sysexits).
 const REFUSED: u8 = 78;
@@ -44,7 +44,8 @@ pub(super) fn owns_process() -> bool {
 ///
 /// The runtime has as many workers as the container has whole CPUs, but two at least; `TOKIO_WORKER_THREADS` in the
 /// environment wins over that. Work that blocks a thread for ever does not hold the exit. The limit of open files is
-/// raised to what the system allows. From then on the [`App`](super::App) may end the process, at a second signal or
+/// raised to what the system allows. A panic hook records where something panicked, dumps the flight recorder to the log
+/// (once in 60 s at the most) and calls the hook that was there before. From then on the [`App`](super::App) may end the process, at a second signal or
 /// when the runtime hangs.
 pub fn run<F, E>(service: F) -> ExitCode
 where
@@ -54,6 +55,7 @@ where
     OWNS_PROCESS.store(true, Ordering::Relaxed);
     // Also when the service panics.
     let _last_lines = LastLines;
+    install_panic_hook();
     descriptors::raise_limit();
     let result = match runtime() {
         Ok(runtime) => {

@@ -1,11 +1,14 @@
+use std::io;
 use std::mem;
 use std::net::SocketAddr;
 use std::process;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::app::{App, Bound};
@@ -21,8 +24,11 @@ use crate::base::error::BoxError;
 use crate::health::{Health, Heartbeat, StartupTask};
 use crate::server::accept;
 use crate::shutdown::{Drained, Shutdown, Signals};
-use crate::telemetry::{flush_logs, names};
+use crate::telemetry::{FlightRecorder, aside, flush_logs, names};
 use crate::web::HttpService;
+
+/// The longest wait for the flight recorder's last entries to reach the log and the file.
+const LAST_ENTRIES: Duration = Duration::from_millis(200);
 
 pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Drained, AppError> {
     let (listen, admin_addr) = (bound.local_addr(), bound.admin_addr());
@@ -30,8 +36,14 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
         mut app,
         listener,
         admin,
+        file,
         ..
     } = bound;
+    let recorder = app.telemetry.recorder.clone();
+    recorder.watch_panics();
+    if let Some(file) = file {
+        recorder.write_to(file)?;
+    }
     let plane = Plane::new(admin, &app.inventory)?;
     // Before anything is accepted: from now on a signal begins a drain.
     let signals = app.signals.then(|| plane.signals()).transpose()?;
@@ -44,6 +56,7 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
         pulse: app.pulse.take(),
         runtime,
         collector: app.collector.clone(),
+        recorder: recorder.clone(),
         over,
     };
     let abandoned = abandon.token.clone();
@@ -63,11 +76,15 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
     );
     app.tracker().spawn(accept);
     tracing::info!(target: names::LOG, service = &*app.name, %listen, admin = %admin_addr, "serving");
+    recorder.began(&format!("listening on {listen}, admin on {admin_addr}"));
 
-    let drained = drained
-        .await
-        .map_err(|_| std::io::Error::other("the admin thread has ended"))?;
+    let Ok(drained) = drained.await else {
+        recorder.ended(1, "the admin thread has ended");
+        return Err(io::Error::other("the admin thread has ended").into());
+    };
     drop(abandon);
+    // What was refused since the last second.
+    recorder.look(&app.inventory);
     tracing::info!(
         target: names::LOG,
         exit_code = drained.exit_code(),
@@ -78,7 +95,21 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
         took_ms = drained.took.as_millis() as u64,
         "stopped"
     );
+    // A disk that hangs must not hold up whatever else this runtime runs.
+    let _ = spawn_blocking(move || recorder.ended(drained.exit_code(), &summary(&drained))).await;
     Ok(drained)
+}
+
+/// Tells how a shutdown went, for the flight recorder.
+fn summary(drained: &Drained) -> String {
+    format!(
+        "exit code {}, {} requests, {} connections and {} tasks cut, {} hooks failed",
+        drained.exit_code(),
+        drained.requests_cut,
+        drained.connections_cut,
+        drained.tasks_cut,
+        drained.hooks_failed
+    )
 }
 
 /// Makes the admin plane's pages, as they are on this address of it.
@@ -114,6 +145,7 @@ struct Duty {
     pulse: Option<(Pulse, Heartbeat)>,
     runtime: Handle,
     collector: Collector,
+    recorder: FlightRecorder,
     over: oneshot::Sender<Drained>,
 }
 
@@ -125,6 +157,7 @@ impl Duty {
             pulse,
             runtime,
             collector,
+            recorder,
             over,
         } = self;
         if let Some((pulse, heartbeat)) = pulse {
@@ -142,6 +175,9 @@ impl Duty {
         }
         if run::owns_process() && (drained.stalled || drained.interrupted.is_some()) {
             tracing::error!(target: names::LOG, stalled = drained.stalled, "ending the process from the admin thread");
+            aside(LAST_ENTRIES, move || {
+                recorder.ended(drained.exit_code(), &summary(&drained))
+            });
             flush_logs();
             process::exit(drained.exit_code().into());
         }

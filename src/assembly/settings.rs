@@ -43,6 +43,7 @@ pub(super) struct Settings {
     pub(super) log_format: LogFormat,
     pub(super) access_ratio: SampleRatio,
     pub(super) traces: TraceSettings,
+    pub(super) recorder_file: Option<PathBuf>,
     pub(super) dependencies: BTreeMap<String, DependencySettings>,
 }
 
@@ -242,6 +243,7 @@ impl Settings {
         };
         let access_ratio = reader.take("log.access_ratio", SampleRatio::ALL, "from 0 to 1", |_| true);
         let traces = TraceSettings::read_from(reader);
+        let recorder_file = reader.file("recorder.file");
         Self {
             listen,
             server,
@@ -264,6 +266,7 @@ impl Settings {
             log_format,
             access_ratio,
             traces,
+            recorder_file,
             dependencies: reader.dependencies(),
         }
     }

@@ -155,7 +155,7 @@ mod tests {
     use crate::telemetry::Telemetry;
 
     fn table(declared: Vec<(Method, String, Endpoint)>) -> Result<EndpointTable, Vec<InvalidSetting>> {
-        let (telemetry, inventory) = (Telemetry::new(), Inventory::default());
+        let (telemetry, inventory) = (Telemetry::new("tested".into()), Inventory::default());
         let settings = Settings::read(&[], None, Vec::new(), &Sizing::of(1.0, None)).0;
         let mut house = House::new(&settings, &[], &telemetry, &inventory);
         EndpointTable::new(declared, &mut house)

@@ -1,20 +1,17 @@
-use std::io::{IsTerminal, stdout};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::io::stdout;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tracing::Subscriber;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, Registry, fmt};
+use tracing_subscriber::{Layer, Registry};
 
 use self::access::millis;
 use self::filter::InvalidFilter;
-use self::ids::OwnSpans;
-use self::json::{JsonFields, JsonLines};
-use self::pretty::PrettyLines;
+use self::look::{Look, lines};
+use super::aside::aside;
 use super::names;
 use crate::base::events::{Change, Event};
 use crate::base::inventory::{Describe, Entry};
@@ -23,6 +20,7 @@ mod access;
 mod filter;
 mod ids;
 mod json;
+mod look;
 mod object;
 mod pretty;
 #[cfg(test)]
@@ -30,18 +28,7 @@ mod tests;
 
 pub(crate) use access::AccessLog;
 pub(crate) use filter::LogFilter;
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum LogFormat {
-    /// Pretty on a terminal, JSON otherwise.
-    #[default]
-    Auto,
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Pretty,
-}
+pub(crate) use look::LogFormat;
 
 /// The most lines that wait for whoever reads the log; further ones are dropped and counted.
 const WAITING_LINES: usize = 8_192;
@@ -102,48 +89,6 @@ pub(crate) fn install(
     installed.is_ok()
 }
 
-/// How lines do look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
-    Json,
-    Pretty { is_coloured: bool },
-}
-
-impl Look {
-    fn of(format: LogFormat) -> Self {
-        let is_terminal = stdout().is_terminal();
-        let is_pretty = format == LogFormat::Pretty || (format == LogFormat::Auto && is_terminal);
-        if is_pretty {
-            Self::Pretty {
-                is_coloured: is_terminal,
-            }
-        } else {
-            Self::Json
-        }
-    }
-
-    fn label(self) -> &'static str {
-        match self {
-            Self::Json => "json",
-            Self::Pretty { .. } => "pretty",
-        }
-    }
-}
-
-fn lines<S>(look: Look, writer: BoxMakeWriter) -> Box<dyn Layer<S> + Send + Sync>
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-{
-    let lines = fmt::layer().with_writer(writer);
-    match look {
-        Look::Json => OwnSpans(lines.fmt_fields(JsonFields).event_format(JsonLines)).boxed(),
-        Look::Pretty { is_coloured } => {
-            let lines = lines.with_ansi(is_coloured);
-            OwnSpans(lines.event_format(PrettyLines::new(is_coloured))).boxed()
-        }
-    }
-}
-
 /// Why the filter has not changed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Unchanged {
@@ -163,29 +108,21 @@ pub(super) fn change_filter(text: &str, tell: impl FnOnce()) -> Result<(), Uncha
     let filter = log_filter().ok_or(Unchanged::NotOurs)?;
     LogFilter::parse(text).map_err(Unchanged::Invalid)?;
     // The one filter or the other may leave out what is told of the change.
-    let (before, after) = if tracing::enabled!(target: names::EVENT_LOG, tracing::Level::INFO) {
-        (Some(tell), None)
+    if tracing::enabled!(target: names::EVENT_LOG, tracing::Level::INFO) {
+        tell();
+        filter.change(text).map_err(Unchanged::Invalid)
     } else {
-        (None, Some(tell))
-    };
-    before.into_iter().for_each(|tell| tell());
-    filter.change(text).map_err(Unchanged::Invalid)?;
-    after.into_iter().for_each(|tell| tell());
-    Ok(())
+        filter.change(text).map_err(Unchanged::Invalid)?;
+        tell();
+        Ok(())
+    }
 }
 
 /// Waits a little for the last lines to be written; what is logged later is lost.
 pub(crate) fn flush() {
     let guard = WRITER.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let (done, flushed) = mpsc::channel();
     // On another thread, as letting go of the writer can itself wait for whoever reads the log.
-    let flush = move || {
-        drop(guard);
-        let _ = done.send(());
-    };
-    if std::thread::Builder::new().spawn(flush).is_ok() {
-        let _ = flushed.recv_timeout(LAST_LINES);
-    }
+    aside(LAST_LINES, move || drop(guard));
 }
 
 /// The log's entry in the inventory.

@@ -4,6 +4,8 @@
 //! [`Inventory`](crate::inventory::Inventory) and [publishing](Publisher) that.
 
 #[cfg(feature = "app")]
+mod aside;
+#[cfg(feature = "app")]
 mod attempts;
 #[cfg(feature = "app")]
 mod calls;
@@ -32,7 +34,11 @@ mod publish;
 mod service;
 #[cfg(feature = "app")]
 mod system;
+#[cfg(feature = "app")]
+mod timeline;
 
+#[cfg(feature = "app")]
+pub(crate) use aside::aside;
 #[cfg(feature = "app")]
 pub(crate) use calls::{Account, Calls};
 #[cfg(feature = "app")]
@@ -46,3 +52,5 @@ pub(crate) use process::open_files;
 pub use publish::Publisher;
 #[cfg(feature = "app")]
 pub(crate) use service::Telemetry;
+#[cfg(feature = "app")]
+pub(crate) use timeline::{FlightRecorder, TimelineFile, install_panic_hook};

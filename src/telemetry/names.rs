@@ -75,5 +75,7 @@ pub const ACCESS_LOG: &str = "seaworthy::access";
 /// The target of what refused a call, within the span of the call; on the level `DEBUG`, as the access log has those of
 /// requests already.
 pub const REFUSED_LOG: &str = refusal::TARGET;
+/// The target of what the flight recorder dumps.
+pub const TIMELINE_LOG: &str = "seaworthy::timeline";
 /// The target of events.
 pub const EVENT_LOG: &str = "seaworthy::event";

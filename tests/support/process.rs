@@ -121,6 +121,11 @@ impl Process {
         within(self.child.wait()).await.unwrap().code()
     }
 
+    /// Waits until it has ended, however it was ended.
+    pub async fn ended(&mut self) {
+        within(self.child.wait()).await.unwrap();
+    }
+
     pub async fn exit_code(mut self) -> Option<i32> {
         // Somebody must read what it still has to say.
         tokio::spawn(async move { while let Ok(Some(_)) = self.log.lines.next_line().await {} });
@@ -129,6 +134,16 @@ impl Process {
 }
 
 impl Log {
+    /// Reads up to the end.
+    pub async fn rest(mut self) -> String {
+        let mut rest = String::new();
+        while let Some(line) = within(self.lines.next_line()).await.unwrap() {
+            rest += &line;
+            rest.push('\n');
+        }
+        rest
+    }
+
     /// Reads up to the line with this message.
     pub async fn find(&mut self, message: &str) -> serde_json::Value {
         loop {

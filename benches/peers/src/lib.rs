@@ -1,7 +1,7 @@
 //! What the layers of seaworthy add to a call, beside those of other crates.
 //!
 //! `cargo bench -p seaworthy-peers -- breaker` compares the breakers; the groups are `breaker`, `timeout`, `retry`,
-//! `rate-limit`, `bulkhead`, `adaptive`, `together`, `five` and `outbound`, and without a name all of them are run. Take the ratios: absolute times are those of one
+//! `rate-limit`, `bulkhead`, `adaptive`, `together`, `five`, `outbound` and `telemetry`, and without a name all of them are run. Take the ratios: absolute times are those of one
 //! machine, which the floors at the top describe.
 //!
 //! `cargo bench -p seaworthy-peers --bench server` compares whole servers over loopback, bare and behind layers; `-- server

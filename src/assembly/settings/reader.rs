@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -90,6 +90,11 @@ impl Reader {
             words.contains(&word.as_str())
         });
         words.into_iter().find(|known| *known == word).unwrap_or(words[0])
+    }
+
+    pub(super) fn file(&mut self, key: &str) -> Option<PathBuf> {
+        let path: Option<String> = self.optional(key, "the path of a file", |path: &String| !path.is_empty());
+        path.map(Into::into)
     }
 
     pub(super) fn tls(&mut self) -> Option<Tls> {

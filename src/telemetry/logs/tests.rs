@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Value, json};
 use tracing::{Span, debug, info, info_span};
+use tracing_subscriber::fmt;
 
-use super::filter::LogFilter;
 use super::*;
 use crate::base::context::{Origin, SampleRatio, TraceContext};
 

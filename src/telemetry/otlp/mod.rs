@@ -1,4 +1,5 @@
-//! Exports spans by OTLP, without anything that could make the service wait for a collector.
+//! Exports spans by OTLP, without anything that could make the service wait for a collector; see
+//! [traces](crate::docs::traces).
 
 mod answer;
 mod counts;

@@ -1,7 +1,8 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -12,14 +13,20 @@ use opentelemetry_proto::tonic::collector::trace::v1::{ExportTracePartialSuccess
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
 use prost::Message;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::Instant;
+use tracing::Dispatch;
+use tracing::dispatcher::with_default;
+use tracing_subscriber::layer::SubscriberExt;
 
 use super::counts::Counts;
 use super::export::{EXPORT_TIMEOUT, Export};
 use super::exporter::Way;
 use super::queue::{BATCH, Queue, WAITING};
 use super::resource::resource;
+use super::traces::Traces;
+use crate::base::clock::{Clock, sleep};
+use crate::base::context::SampleRatio;
 use crate::base::events::{Change, Event, Events};
+use crate::base::inventory::Describe;
 
 #[derive(Clone, Debug)]
 enum Answer {
@@ -143,30 +150,34 @@ impl Running {
     }
 }
 
+fn since(start: Instant) -> Duration {
+    Clock::default().now() - start
+}
+
 #[tokio::test(start_paused = true)]
 async fn spans_that_fill_no_batch_are_sent_within_a_second_and_a_full_batch_at_once() {
     let running = Running::start([]);
-    let start = Instant::now();
+    let start = Clock::default().now();
     running.end(BATCH);
     tokio::task::yield_now().await;
     while running.told()[1] == 0 {
         tokio::task::yield_now().await;
     }
-    assert_eq!((start.elapsed().as_millis(), running.told()), (0, [512, 512, 0, 0]));
+    assert_eq!((since(start).as_millis(), running.told()), (0, [512, 512, 0, 0]));
     running.end(1);
     while running.told()[1] == 512 {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        sleep(Duration::from_millis(10)).await;
     }
-    assert!(start.elapsed().as_millis() <= 1_010, "{:?}", start.elapsed());
+    assert!(since(start).as_millis() <= 1_010, "{:?}", since(start));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_collector_that_never_answers_costs_the_batch_and_no_more_than_the_timeout() {
     let running = Running::start([Answer::Never]);
-    let start = Instant::now();
+    let start = Clock::default().now();
     running.end(3);
     running.flush().await;
-    assert_eq!((start.elapsed(), running.told()), (EXPORT_TIMEOUT, [3, 0, 0, 3]));
+    assert_eq!((since(start), running.told()), (EXPORT_TIMEOUT, [3, 0, 0, 3]));
     assert_eq!(running.changes(), ["exporting -> failing: no answer within 5s"]);
 }
 
@@ -174,7 +185,7 @@ async fn a_collector_that_never_answers_costs_the_batch_and_no_more_than_the_tim
 async fn what_does_not_fit_into_the_queue_is_dropped_and_every_span_is_accounted_for() {
     let running = Running::start([Answer::Never]);
     running.end(1);
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    sleep(Duration::from_secs(2)).await;
     running.end(WAITING + 952);
     assert_eq!(running.told(), [3_001, 0, 952, 0]);
     running.flush().await;
@@ -238,11 +249,51 @@ async fn a_failed_batch_is_not_tried_again() {
     assert_eq!(running.script.0.lock().unwrap().len(), 1, "asked once");
 }
 
+/// Makes a span of its own for each request, as a client may that is traced.
+#[derive(Debug)]
+struct Traced(Arc<OnceLock<Dispatch>>);
+
+impl HttpClient for Traced {
+    fn send_bytes<'a, 'f>(
+        &'a self,
+        request: Request<Bytes>,
+    ) -> Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send + 'f>>
+    where
+        'a: 'f,
+        Self: 'f,
+    {
+        with_default(self.0.get().unwrap(), || drop(tracing::info_span!("export")));
+        Box::pin(async move { Script::default().send_bytes(request).await })
+    }
+}
+
+#[tokio::test]
+async fn exports_are_never_exported() {
+    let dispatch = Arc::<OnceLock<Dispatch>>::default();
+    let way = Way::Http {
+        url: "http://collector.test/v1/traces".to_owned(),
+        client: Arc::new(Traced(Arc::clone(&dispatch))),
+    };
+    let (name, url) = ("tested".into(), "http://collector.test/".to_owned());
+    let traces = Traces::new(name, url, "http", SampleRatio::ALL, way, |_: &Event<'_>| {});
+    let subscriber = tracing_subscriber::registry().with(traces.layer().unwrap());
+    let dispatch = dispatch.get_or_init(|| Dispatch::new(subscriber));
+    with_default(dispatch, || drop(tracing::info_span!("request")));
+    for _ in 0..3 {
+        assert!(traces.flush(Duration::from_secs(20)).await);
+    }
+    let counters = traces.describe().counters;
+    assert!(
+        counters.contains(&("ended", 1)) && counters.contains(&("exported", 1)),
+        "{counters:?}"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn it_ends_when_nobody_is_left_who_could_end_a_span() {
     let Running { tracer, flush, .. } = Running::start([]);
     drop(tracer);
-    tokio::time::timeout(std::time::Duration::from_secs(5), flush.closed())
+    tokio::time::timeout(Duration::from_secs(5), flush.closed())
         .await
         .unwrap();
 }

@@ -27,7 +27,7 @@ use crate::base::context::SampleRatio;
 use crate::base::events::{EventSink, Events};
 use crate::base::inventory::{Describe, Entry};
 
-/// The export of one service's spans; clones share it.
+/// The export of one service's spans; clones share it. Made by [`App::traces`](crate::App::traces).
 #[derive(Clone)]
 pub struct Traces(Arc<Shared>);
 
@@ -72,11 +72,30 @@ impl Traces {
         }))
     }
 
-    /// Makes a layer for a subscriber of your own, and begins to export.
+    /// Makes a layer for a subscriber of your own, and begins to export, on a thread that lives as long as the layer.
+    ///
+    /// It sees spans and events of the level `INFO` and above, whatever filters the subscriber has for its other layers;
+    /// a filter of the whole subscriber holds for it too.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use seaworthy::App;
+    /// use tracing_subscriber::layer::SubscriberExt;
+    ///
+    /// # fn main() -> Result<(), seaworthy::BoxError> {
+    /// let app = App::builder("orders").setting("traces.endpoint", "http://127.0.0.1:4318").build()?;
+    /// let exported = app.traces().map(|traces| traces.layer()).transpose()?;
+    /// let subscriber = tracing_subscriber::registry().with(exported).with(tracing_subscriber::fmt::layer());
+    /// tracing::subscriber::set_global_default(subscriber)?;
+    /// assert_eq!(app.inventory().entries().iter().find(|entry| entry.kind == "otlp").unwrap().state, "exporting");
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///
-    /// When the system refuses a thread.
+    /// When the system refuses the thread.
     pub fn layer<S>(&self) -> io::Result<impl Layer<S> + Send + Sync + use<S>>
     where
         S: Subscriber + for<'span> LookupSpan<'span> + Send + Sync,

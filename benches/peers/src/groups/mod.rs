@@ -8,6 +8,7 @@ pub(crate) mod floors;
 mod outbound;
 mod rate_limit;
 mod retry;
+mod telemetry;
 mod timeout;
 mod together;
 
@@ -23,7 +24,7 @@ pub(crate) struct Group {
 }
 
 /// All groups, by the names by which they can be asked for.
-pub(crate) const ALL: [Group; 9] = [
+pub(crate) const ALL: [Group; 10] = [
     Group {
         name: "breaker",
         comparisons: breaker::comparisons,
@@ -59,6 +60,10 @@ pub(crate) const ALL: [Group; 9] = [
     Group {
         name: "outbound",
         comparisons: outbound::comparisons,
+    },
+    Group {
+        name: "telemetry",
+        comparisons: telemetry::comparisons,
     },
 ];
 

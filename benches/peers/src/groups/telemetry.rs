@@ -21,11 +21,14 @@ pub(crate) fn comparisons(_: &Clock) -> Vec<Comparison> {
     let exporter = exporter();
     vec![Comparison {
         title: "telemetry of a request".to_owned(),
-        settings: "within a dispatcher of tracing, the bare service too; nobody listens where the exporter sends to".to_owned(),
+        settings: "within a dispatcher of tracing, the bare service too; nobody listens where the exporter sends to"
+            .to_owned(),
         outcome: Outcome::Success,
         bare: Row::new("std", "bare", || calls(Inner::ReadyAtOnce, Dispatch::none())),
         rows: vec![
-            of("context", Dispatch::none(), |inner| ContextLayer::default().layer(inner)),
+            of("context", Dispatch::none(), |inner| {
+                ContextLayer::default().layer(inner)
+            }),
             of("observation", Dispatch::none(), |inner| observe().layer(inner)),
             of("both, no exporter", Dispatch::none(), |inner| {
                 ContextLayer::default().layer(observe().layer(inner))
@@ -66,12 +69,18 @@ fn of<S>(what: &'static str, dispatch: Dispatch, wrap: impl Fn(Inner) -> S + 'st
 where
     S: tower::Service<Request<Body>> + Clone + Send + 'static,
 {
-    Row::new("seaworthy", what, move || calls(wrap(Inner::ReadyAtOnce), dispatch.clone()))
+    Row::new("seaworthy", what, move || {
+        calls(wrap(Inner::ReadyAtOnce), dispatch.clone())
+    })
 }
 
 fn calls<S>(mut service: S, dispatch: Dispatch) -> impl FnMut(u64) -> bool + Send
 where
     S: tower::Service<Request<Body>> + Send,
 {
-    move |_| with_default(&dispatch, || drive::call(&mut service, Request::new(Body::default())).is_ok())
+    move |_| {
+        with_default(&dispatch, || {
+            drive::call(&mut service, Request::new(Body::default())).is_ok()
+        })
+    }
 }
