@@ -1,20 +1,16 @@
-use std::io::{IsTerminal, stdout};
+use std::io::stdout;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tracing::Subscriber;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, Registry, fmt};
+use tracing_subscriber::{Layer, Registry};
 
 use self::access::millis;
 use self::filter::InvalidFilter;
-use self::ids::OwnSpans;
-use self::json::{JsonFields, JsonLines};
-use self::pretty::PrettyLines;
+use self::look::{Look, lines};
 use super::aside::aside;
 use super::names;
 use crate::base::events::{Change, Event};
@@ -24,6 +20,7 @@ mod access;
 mod filter;
 mod ids;
 mod json;
+mod look;
 mod object;
 mod pretty;
 #[cfg(test)]
@@ -31,18 +28,7 @@ mod tests;
 
 pub(crate) use access::AccessLog;
 pub(crate) use filter::LogFilter;
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum LogFormat {
-    /// Pretty on a terminal, JSON otherwise.
-    #[default]
-    Auto,
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Pretty,
-}
+pub(crate) use look::LogFormat;
 
 /// The most lines that wait for whoever reads the log; further ones are dropped and counted.
 const WAITING_LINES: usize = 8_192;
@@ -56,7 +42,7 @@ static LOG: OnceLock<Log> = OnceLock::new();
 /// The log of this process, if its subscriber is ours.
 struct Log {
     filter: LogFilter,
-    format: &'static str,
+    look: Look,
     dropped: Option<ErrorCounter>,
 }
 
@@ -85,43 +71,22 @@ pub(crate) fn install(
     } else {
         (BoxMakeWriter::new(stdout), None, None)
     };
-    let is_terminal = stdout().is_terminal();
-    let is_pretty = format == LogFormat::Pretty || (format == LogFormat::Auto && is_terminal);
-    let (lines, format) = if is_pretty {
-        (pretty(writer, is_terminal), "pretty")
-    } else {
-        (json(writer), "json")
+    let look = Look::of(format);
+    let registry = tracing_subscriber::registry();
+    let installed = match traces {
+        // Of its own, so that what the log leaves out can be traced.
+        Some(traces) => registry
+            .with(traces)
+            .with(lines(look, writer).with_filter(filter.clone()))
+            .try_init(),
+        // Of all, so that what it leaves out costs nothing.
+        None => registry.with(filter.clone()).with(lines(look, writer)).try_init(),
     };
-    // Of its own, so that what the log leaves out can be traced.
-    let lines = lines.with_filter(filter.clone());
-    let installed = tracing_subscriber::registry()
-        .with(traces)
-        .with(lines)
-        .try_init()
-        .is_ok();
-    if installed {
+    if installed.is_ok() {
         *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = guard;
-        let log = Log {
-            filter,
-            format,
-            dropped,
-        };
-        let _ = LOG.set(log);
+        let _ = LOG.set(Log { filter, look, dropped });
     }
-    installed
-}
-
-type Lines<S> = Box<dyn Layer<S> + Send + Sync>;
-
-fn json<S: Subscriber + for<'a> LookupSpan<'a>>(writer: BoxMakeWriter) -> Lines<S> {
-    let lines = fmt::layer().fmt_fields(JsonFields).event_format(JsonLines);
-    OwnSpans(lines.with_writer(writer)).boxed()
-}
-
-fn pretty<S: Subscriber + for<'a> LookupSpan<'a>>(writer: BoxMakeWriter, is_coloured: bool) -> Lines<S> {
-    let lines = fmt::layer().with_ansi(is_coloured);
-    let lines = lines.event_format(PrettyLines::new(is_coloured));
-    OwnSpans(lines.with_writer(writer)).boxed()
+    installed.is_ok()
 }
 
 /// Why the filter has not changed.
@@ -143,15 +108,14 @@ pub(super) fn change_filter(text: &str, tell: impl FnOnce()) -> Result<(), Uncha
     let filter = log_filter().ok_or(Unchanged::NotOurs)?;
     LogFilter::parse(text).map_err(Unchanged::Invalid)?;
     // The one filter or the other may leave out what is told of the change.
-    let (before, after) = if tracing::enabled!(target: names::EVENT_LOG, tracing::Level::INFO) {
-        (Some(tell), None)
+    if tracing::enabled!(target: names::EVENT_LOG, tracing::Level::INFO) {
+        tell();
+        filter.change(text).map_err(Unchanged::Invalid)
     } else {
-        (None, Some(tell))
-    };
-    before.into_iter().for_each(|tell| tell());
-    filter.change(text).map_err(Unchanged::Invalid)?;
-    after.into_iter().for_each(|tell| tell());
-    Ok(())
+        filter.change(text).map_err(Unchanged::Invalid)?;
+        tell();
+        Ok(())
+    }
 }
 
 /// Waits a little for the last lines to be written; what is logged later is lost.
@@ -170,7 +134,9 @@ impl Describe for LogEntry {
         let log = LOG.get();
         let entry = Entry::new("log", "log", if log.is_some() { "on" } else { "not_ours" });
         let entry = match log {
-            Some(log) => entry.setting("filter", log.filter.text()).setting("format", log.format),
+            Some(log) => entry
+                .setting("filter", log.filter.text())
+                .setting("format", log.look.label()),
             None => entry,
         };
         let dropped = log.and_then(|log| log.dropped.as_ref());

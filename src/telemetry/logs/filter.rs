@@ -10,7 +10,7 @@ use tracing::subscriber::Interest;
 use tracing::{Metadata, Subscriber};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::{Context, Filter};
-use tracing_subscriber::{EnvFilter, Registry, reload};
+use tracing_subscriber::{EnvFilter, Layer, Registry, reload};
 
 /// The filter in force; clones share it.
 ///
@@ -91,37 +91,56 @@ impl LogFilter {
     }
 }
 
+/// What both a filter of all and one of the log alone do alike.
+macro_rules! see {
+    () => {
+        fn max_level_hint(&self) -> Option<LevelFilter> {
+            self.0.rules.load().filter.max_level_hint()
+        }
+
+        fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+            self.see(|filter| filter.on_new_span(attributes, id, context));
+        }
+
+        fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+            self.see(|filter| filter.on_record(id, values, context));
+        }
+
+        fn on_enter(&self, id: &Id, context: Context<'_, S>) {
+            self.see(|filter| filter.on_enter(id, context));
+        }
+
+        fn on_exit(&self, id: &Id, context: Context<'_, S>) {
+            self.see(|filter| filter.on_exit(id, context));
+        }
+
+        fn on_close(&self, id: Id, context: Context<'_, S>) {
+            self.see(|filter| filter.on_close(id, context));
+        }
+    };
+}
+
+impl<S: Subscriber> Layer<S> for LogFilter {
+    see!();
+
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        Layer::<S>::register_callsite(&self.0.rules.load().filter, metadata)
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>, context: Context<'_, S>) -> bool {
+        self.0.rules.load().filter.enabled(metadata, context)
+    }
+}
+
 impl<S: Subscriber> Filter<S> for LogFilter {
+    see!();
+
     fn callsite_enabled(&self, metadata: &'static Metadata<'static>) -> Interest {
-        Filter::<S>::callsite_enabled(&self.0.rules.load().filter, metadata)
+        Layer::<S>::register_callsite(&self.0.rules.load().filter, metadata)
     }
 
     fn enabled(&self, metadata: &Metadata<'_>, context: &Context<'_, S>) -> bool {
-        Filter::<S>::enabled(&self.0.rules.load().filter, metadata, context)
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        self.0.rules.load().filter.max_level_hint()
-    }
-
-    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        self.see(|filter| filter.on_new_span(attributes, id, context));
-    }
-
-    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
-        self.see(|filter| filter.on_record(id, values, context));
-    }
-
-    fn on_enter(&self, id: &Id, context: Context<'_, S>) {
-        self.see(|filter| filter.on_enter(id, context));
-    }
-
-    fn on_exit(&self, id: &Id, context: Context<'_, S>) {
-        self.see(|filter| filter.on_exit(id, context));
-    }
-
-    fn on_close(&self, id: Id, context: Context<'_, S>) {
-        self.see(|filter| filter.on_close(id, context));
+        self.0.rules.load().filter.enabled(metadata, context.clone())
     }
 }
 

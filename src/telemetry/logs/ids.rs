@@ -16,15 +16,13 @@ pub(super) const REQUEST_ID: &str = "request_id";
 pub(super) const TRACE_ID: &str = "trace_id";
 pub(super) const SPAN_ID: &str = "span_id";
 
-/// Those of a span that this crate has made.
-#[derive(Default)]
-struct Ids {
-    request_id: Option<String>,
-    trace_id: Option<String>,
-    span_id: Option<String>,
-}
+const ALL: [&str; 3] = [REQUEST_ID, TRACE_ID, SPAN_ID];
 
-/// Tells the ids that the present work has; if it has none, those of the nearest span round it that this crate has made.
+/// Those of a span that this crate has made, in their order.
+#[derive(Default)]
+struct Ids([Option<String>; 3]);
+
+/// Tells the ids that the present work has; if it has none, those of the nearest spans round it that this crate has made.
 ///
 /// So they are known where no span is recorded, and where a task of the user's own has only taken the span along.
 pub(super) fn each<S, N>(context: &FmtContext<'_, S, N>, mut tell: impl FnMut(&'static str, &dyn Display))
@@ -45,17 +43,15 @@ where
     if is_known {
         return;
     }
+    let mut told = [false; ALL.len()];
     for span in context.event_scope().into_iter().flatten() {
-        if let Some(ids) = span.extensions().get::<Ids>() {
-            let ids = [
-                (REQUEST_ID, &ids.request_id),
-                (TRACE_ID, &ids.trace_id),
-                (SPAN_ID, &ids.span_id),
-            ];
-            for (key, id) in ids {
-                id.iter().for_each(|id| tell(key, id));
+        if let Some(Ids(ids)) = span.extensions().get() {
+            for ((key, id), told) in ALL.iter().zip(ids).zip(&mut told) {
+                if let Some(id) = id.as_ref().filter(|_| !*told) {
+                    tell(key, id);
+                    *told = true;
+                }
             }
-            return;
         }
     }
 }
@@ -103,12 +99,8 @@ impl Visit for Ids {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        let id = match field.name() {
-            REQUEST_ID => &mut self.request_id,
-            TRACE_ID => &mut self.trace_id,
-            SPAN_ID => &mut self.span_id,
-            _ => return,
-        };
-        *id = Some(format!("{value:?}"));
+        if let Some(index) = ALL.iter().position(|id| *id == field.name()) {
+            self.0[index] = Some(format!("{value:?}"));
+        }
     }
 }

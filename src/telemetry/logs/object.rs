@@ -191,11 +191,11 @@ mod tests {
             let mut text = String::new();
             let mut expected = String::new();
             for (other, value) in members {
-                for text in [Some(&mut text), (other != name).then_some(&mut expected)] {
-                    if let Some(text) = text {
-                        key(text, other);
-                        text.push_str(value);
-                    }
+                key(&mut text, other);
+                text.push_str(value);
+                if other != name {
+                    key(&mut expected, other);
+                    expected.push_str(value);
                 }
             }
             remove(&mut text, name);

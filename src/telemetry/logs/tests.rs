@@ -1,4 +1,3 @@
-use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -6,8 +5,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::{Value, json};
 use tracing::{Span, debug, info, info_span};
+use tracing_subscriber::fmt;
 
-use super::filter::LogFilter;
 use super::*;
 use crate::base::context::{Origin, SampleRatio, TraceContext};
 
@@ -47,7 +46,7 @@ impl<'de> Deserialize<'de> for Members {
         impl<'de> Visitor<'de> for Object {
             type Value = Members;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
 
@@ -63,16 +62,16 @@ impl<'de> Deserialize<'de> for Members {
     }
 }
 
-fn logged(filter: &LogFilter, lines: impl FnOnce(BoxMakeWriter) -> Lines<Registry>, work: impl FnOnce()) -> String {
+fn logged(filter: &LogFilter, look: Look, work: impl FnOnce()) -> String {
     let written = Written::default();
-    let subscriber = tracing_subscriber::registry();
-    tracing::subscriber::with_default(subscriber.with(lines(written.writer()).with_filter(filter.clone())), work);
+    let subscriber = tracing_subscriber::registry().with(filter.clone());
+    tracing::subscriber::with_default(subscriber.with(super::lines(look, written.writer())), work);
     written.text()
 }
 
 /// Returns the JSON lines, of which none has a name twice.
 fn lines(work: impl FnOnce()) -> Vec<Value> {
-    let text = logged(&LogFilter::parse("trace").unwrap(), json, work);
+    let text = logged(&LogFilter::parse("trace").unwrap(), Look::Json, work);
     text.lines()
         .map(|line| {
             let Members(members) = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
@@ -104,7 +103,7 @@ fn own_span() -> Span {
 
 #[test]
 fn a_line_says_when_how_bad_and_what_with_the_fields_beside_it() {
-    let text = logged(&LogFilter::parse("info").unwrap(), json, || {
+    let text = logged(&LogFilter::parse("info").unwrap(), Look::Json, || {
         info!(target: "orders", count = -1, part = 0.5, none = f64::NAN, yes = true, text = "a\n\"b\"", "said {}", 7);
     });
     let (start, rest) = text.split_once("\",").unwrap();
@@ -142,6 +141,18 @@ fn without_any_it_has_those_of_the_nearest_span_that_this_crate_has_made() {
 }
 
 #[test]
+fn each_id_is_that_of_the_nearest_span_that_has_it() {
+    let line = line(|| {
+        let _in_request = own_span().entered();
+        let attempt =
+            info_span!(target: "seaworthy::web::observe_attempt::span", "attempt", trace_id = "4bf9", span_id = "ffff");
+        attempt.in_scope(|| info!("said"));
+    });
+    let ids = json!([line["request_id"], line["trace_id"], line["span_id"]]);
+    assert_eq!(ids, json!(["r-2", "4bf9", "ffff"]), "{line}");
+}
+
+#[test]
 fn outside_of_requests_a_line_has_no_ids() {
     let line = line(|| info_span!("mine", request_id = "own").in_scope(|| info!("said")));
     let ids = ["request_id", "trace_id", "span_id"].map(|id| line.get(id));
@@ -150,7 +161,7 @@ fn outside_of_requests_a_line_has_no_ids() {
 
 #[test]
 fn the_users_spans_are_on_the_line_from_root_to_leaf_and_the_crates_own_are_not() {
-    let line = line(|| {
+    let text = logged(&LogFilter::parse("info").unwrap(), Look::Json, || {
         let root = info_span!("root", n = 1, late = tracing::field::Empty);
         let _in_root = root.enter();
         let _in_own = own_span().entered();
@@ -160,12 +171,9 @@ fn the_users_spans_are_on_the_line_from_root_to_leaf_and_the_crates_own_are_not(
         root.record("late", "no,");
         info!("said");
     });
-    let expected = json!([
-        {"name": "root", "n": 2, "late": "no,"},
-        {"name": "leaf", "fields.name": "taken", "who": "\"x\"", "type": 3},
-    ]);
-    assert_eq!(line["spans"], expected);
-    let text = line.to_string();
+    let spans =
+        r#""spans":[{"name":"root","n":2,"late":"no,"},{"name":"leaf","fields.name":"taken","who":"\"x\"","type":3}]}"#;
+    assert!(text.trim_end().ends_with(spans), "{text}");
     assert!(
         !text.contains("http.route") && !text.contains("parent_span_id"),
         "{text}"
@@ -242,7 +250,7 @@ fn a_line_for_people_has_the_ids_at_its_end_and_none_of_what_is_for_traces() {
     let trace = origin.trace.clone().unwrap();
     let text = logged(
         &LogFilter::parse("info").unwrap(),
-        |writer| pretty(writer, false),
+        Look::Pretty { is_coloured: false },
         || origin.run(|| own_span().in_scope(|| info!(target: "orders", n = 1, "said"))),
     );
     let (_, said) = text.split_once("Z ").unwrap();
@@ -257,7 +265,7 @@ fn a_line_for_people_has_the_ids_at_its_end_and_none_of_what_is_for_traces() {
 #[test]
 fn a_filter_is_changed_while_it_is_in_use_and_back() {
     let filter = LogFilter::parse("info").unwrap();
-    let text = logged(&filter, json, || {
+    let text = logged(&filter, Look::Json, || {
         let say = |n: u32| {
             let _in = info_span!("work", n).entered();
             debug!("said {n}");
@@ -285,6 +293,32 @@ fn a_filter_is_changed_while_it_is_in_use_and_back() {
         .map(|line| line.split("said ").nth(1).unwrap().split('"').next().unwrap())
         .collect();
     assert_eq!(said, ["0", "2", "5", "6"], "{text}");
+}
+
+#[test]
+fn a_filter_of_the_log_alone_is_changed_too_and_leaves_others_what_they_see() {
+    for (first, second) in [("info", "debug"), ("info,[work{n=1}]=trace", "info,[work{n=2}]=debug")] {
+        let (filter, written, all) = (LogFilter::parse(first).unwrap(), Written::default(), Written::default());
+        let subscriber = tracing_subscriber::registry()
+            .with(fmt::layer().with_writer(all.writer()))
+            .with(super::lines(Look::Json, written.writer()).with_filter(filter.clone()));
+        tracing::subscriber::with_default(subscriber, || {
+            for n in [1, 2] {
+                let _in = info_span!("work", n).entered();
+                debug!("said {n}");
+                filter.change(second).unwrap();
+            }
+        });
+        assert_eq!(all.text().matches("said ").count(), 2);
+        let is_first = first != "info";
+        assert_eq!(
+            written.text().contains("said 1"),
+            is_first,
+            "{first}: {}",
+            written.text()
+        );
+        assert!(written.text().contains("said 2"), "{first}: {}", written.text());
+    }
 }
 
 #[test]
