@@ -107,7 +107,7 @@ impl<'a> DependencyBuilder<'a> {
     }
 
     /// The longest time for a call, all attempts and waits included, from 1 ms to 24 h. Default 5 s; the caller's own
-    /// deadline counts if it comes first. At least as long as an [attempt](Self::attempt_timeout) may take.
+    /// deadline counts if it comes first. Longer than an [attempt](Self::attempt_timeout) may take.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.policies.deadline = deadline;
         self

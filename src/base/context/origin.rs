@@ -59,14 +59,68 @@ struct Swapped<'a, T> {
 impl<'a, T> Swapped<'a, T> {
     #[inline]
     fn new(own: &'a mut T, swap: fn(&mut Origin, &mut T)) -> Self {
-        CURRENT.with_borrow_mut(|current| swap(current, own));
-        Self { own, swap }
+        let mut swapped = Self { own, swap };
+        swapped.swap();
+        swapped
+    }
+}
+
+impl<T> Swapped<'_, T> {
+    #[inline]
+    fn swap(&mut self) {
+        // A thread that is ending has none any more, and may still drop what was begun.
+        let _ = CURRENT.try_with(|current| (self.swap)(&mut current.borrow_mut(), self.own));
     }
 }
 
 impl<T> Drop for Swapped<'_, T> {
     #[inline]
     fn drop(&mut self) {
-        CURRENT.with_borrow_mut(|current| (self.swap)(current, self.own));
+        self.swap();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(id: &str) -> Origin {
+        Origin {
+            request_id: id.parse().ok(),
+            ..Origin::NONE
+        }
+    }
+
+    fn current() -> Option<String> {
+        RequestId::current().map(|id| id.to_string())
+    }
+
+    #[test]
+    fn what_was_before_is_back_after_a_panic_too() {
+        let mut outer = of("outer");
+        outer.run(|| {
+            let panics = || of("inner").run(|| panic!("work in {:?}", current()));
+            assert!(std::panic::catch_unwind(panics).is_err());
+            assert_eq!(current().as_deref(), Some("outer"));
+        });
+        assert_eq!(current(), None);
+        assert_eq!(outer.request_id.unwrap().as_str(), "outer");
+    }
+
+    #[test]
+    fn a_thread_that_ends_may_still_drop_what_has_an_origin() {
+        struct Late(Origin);
+        impl Drop for Late {
+            fn drop(&mut self) {
+                self.0.run(|| drop(current()));
+            }
+        }
+        thread_local!(static LATE: RefCell<Option<Late>> = const { RefCell::new(None) });
+        let ended = std::thread::spawn(|| {
+            // Dropped after what was first used after it.
+            LATE.set(Some(Late(of("late"))));
+            assert_eq!(current(), None);
+        });
+        ended.join().unwrap();
     }
 }

@@ -13,27 +13,27 @@ const PATH: usize = 256;
 
 /// Makes it; without anybody who records it, it costs next to nothing.
 pub(super) fn of<B>(request: &Request<B>, method: &'static str, scheme: &'static str, route: Option<&str>) -> Span {
-    Origin::with(|origin| {
-        let trace = origin.trace.as_ref();
-        info_span!(
-            "request",
-            request_id = origin.request_id.as_ref().map(|id| id.as_str()),
-            trace_id = trace.map(|trace| display(trace.trace_id())),
-            span_id = trace.map(|trace| display(trace.span_id())),
-            parent_span_id = trace.and_then(|trace| trace.parent()).map(display),
-            otel.kind = "server",
-            otel.name = display(Name { method, route }),
-            http.request.method = method,
-            http.request.method_original = original(request, method),
-            http.route = route,
-            url.path = path(request.uri().path()),
-            url.scheme = scheme,
-            network.protocol.version = version(request.version()),
-            http.response.status_code = Empty,
-            error.type = Empty,
-            otel.status_code = Empty,
-        )
-    })
+    // Not while it is borrowed: whoever takes the span may be anybody's code.
+    let (id, trace) = Origin::with(|origin| (origin.request_id.clone(), origin.trace.clone()));
+    let trace = trace.as_ref();
+    info_span!(
+        "request",
+        request_id = id.as_ref().map(|id| id.as_str()),
+        trace_id = trace.map(|trace| display(trace.trace_id())),
+        span_id = trace.map(|trace| display(trace.span_id())),
+        parent_span_id = trace.and_then(|trace| trace.parent()).map(display),
+        otel.kind = "server",
+        otel.name = display(Name { method, route }),
+        http.request.method = method,
+        http.request.method_original = original(request, method),
+        http.route = route,
+        url.path = path(request.uri().path()),
+        url.scheme = scheme,
+        network.protocol.version = version(request.version()),
+        http.response.status_code = Empty,
+        error.type = Empty,
+        otel.status_code = Empty,
+    )
 }
 
 /// Records the template of an endpoint that was found late.

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::io::{BufRead, BufReader, Lines, Write, stdin};
 use std::net::SocketAddr;
-use std::process::{self, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{self, ChildStderr, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ pub(super) struct Child {
     pub(super) address: SocketAddr,
     process: process::Child,
     ask: ChildStdin,
-    answers: Lines<BufReader<ChildStdout>>,
+    answers: Lines<BufReader<ChildStderr>>,
 }
 
 impl Child {
@@ -31,11 +31,13 @@ impl Child {
         let mut process = Command::new(std::env::current_exe()?)
             .args(["--serve", variant.name()])
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
+            // What it logs is for nobody.
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
             .spawn()?;
         drop(bound);
         let ask = process.stdin.take().ok_or("the server has no input")?;
-        let out = process.stdout.take().ok_or("the server has no output")?;
+        let out = process.stderr.take().ok_or("the server has no output")?;
         let mut answers = BufReader::new(out).lines();
         let address = answers.next().ok_or("the server ended at once")??.parse()?;
         Ok(Self {
@@ -67,10 +69,10 @@ impl Drop for Child {
 pub(super) fn serve(variant: Variant) -> Result<(), Failed> {
     thread::spawn(|| {
         for _ in stdin().lines().map_while(Result::ok) {
-            println!("{}", cores::cpu_time().as_nanos());
+            eprintln!("{}", cores::cpu_time().as_nanos());
         }
         process::exit(0);
     });
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(variant.serve(|address| println!("{address}")))
+    runtime.block_on(variant.serve(|address| eprintln!("{address}")))
 }

@@ -90,13 +90,8 @@ impl Variant {
                 tracing_subscriber::registry().with(quiet).init();
                 whole(bound).await
             }
-            Self::Logged => {
-                // As an `App` logs by itself, but to nowhere.
-                let logs = tracing_subscriber::fmt().with_env_filter("info");
-                let logs = logs.json().flatten_event(true).with_current_span(true);
-                logs.with_span_list(false).with_writer(io::sink).init();
-                whole(bound).await
-            }
+            // As an `App` logs by itself: to the standard output, which is nowhere.
+            Self::Logged => whole(bound).await,
         }
     }
 }
