@@ -13,10 +13,12 @@ use http_body::Frame;
 use seaworthy::context::{self, Baggage, IdempotencyKey, RequestId, TraceContext};
 use seaworthy::criticality::Criticality;
 use seaworthy::deadline::Deadline;
+use seaworthy::replay::Idempotent;
 use seaworthy::retry::Backoff;
 use seaworthy::{Body, BoxError, HttpClient};
 use support::upstream::{Act, Seen, Upstream};
 use support::{Answer, Served, builder, get, metric, send};
+use tower::{Layer, Service, service_fn};
 
 const MS: Duration = Duration::from_millis(1);
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -57,7 +59,7 @@ impl Scene {
 /// Asks the dependency in the handler, in a task of its own, or while the response's body is polled.
 fn relay(client: HttpClient) -> Router {
     Router::new().fallback(move |request: Request| {
-        let client = client.clone();
+        let (client, other) = (client.clone(), client.clone());
         async move {
             let (parts, _) = request.into_parts();
             let path = parts.uri.path().to_owned();
@@ -69,6 +71,12 @@ fn relay(client: HttpClient) -> Router {
             http::Response::new(match path.as_str() {
                 "/spawned" => Body::from(context::spawn(ask).await.unwrap().to_string()),
                 "/streamed" => Body::new(Streamed(Some(Box::pin(ask)))),
+                "/uploaded" => {
+                    // Asks while the body of another call is sent, which the connection's task does.
+                    let upload = Body::new(Streamed(Some(Box::pin(ask))));
+                    let sent = other.send(http::Request::put("/upload").body(upload).unwrap()).await;
+                    Body::from(sent.is_ok().to_string())
+                }
                 _ => Body::from(ask.await.to_string()),
             })
         }
@@ -97,13 +105,13 @@ fn trace(seen: &Seen) -> TraceContext {
 }
 
 #[tokio::test]
-async fn everything_travels_from_the_handler_a_spawned_task_and_a_streaming_body() {
+async fn everything_travels_from_the_handler_a_spawned_task_and_streaming_bodies() {
     let scene = Scene::start(&[
         ("server.trust_request_id", "true"),
         ("server.trust_criticality", "true"),
     ])
     .await;
-    for path in ["/", "/spawned", "/streamed"] {
+    for path in ["/", "/spawned", "/streamed", "/uploaded"] {
         let headers = [
             TOLD,
             "tracestate: rojo=1",
@@ -114,7 +122,9 @@ async fn everything_travels_from_the_handler_a_spawned_task_and_a_streaming_body
             "x-request-timeout-ms: 900",
             "idempotency-key: \"once\"",
         ];
-        let [seen] = &scene.relayed("POST", path, &headers).await[..] else {
+        let mut seen = scene.relayed("POST", path, &headers).await;
+        seen.retain(|seen| seen.path != "/upload");
+        let [seen] = &seen[..] else {
             panic!("{path}: one call");
         };
         assert_eq!(trace(seen).trace_id().to_string(), TRACE, "{path}");
@@ -278,5 +288,40 @@ async fn what_is_spawned_by_hand_has_nothing_and_by_the_helper_all() {
     assert_eq!(ask("/").await, all);
     assert_eq!(ask("/helper").await, all);
     assert_eq!(ask("/hand").await, "None None None None None false");
+    served.end().await;
+}
+
+#[derive(Clone)]
+struct Read;
+
+impl Idempotent for Read {}
+
+async fn panics() -> Result<(), BoxError> {
+    panic!("inside")
+}
+
+#[tokio::test]
+async fn a_call_that_panics_is_a_failure_of_its_dependency() {
+    let mut app = builder();
+    let ledger = app.dependency("ledger").guard();
+    let mirror = app.dependency("mirror").layer();
+    let mirror = mirror.layer(service_fn(|_: Read| panics()));
+    let router = Router::new().fallback(move |request: Request| {
+        let (ledger, mut mirror) = (ledger.clone(), mirror.clone());
+        async move {
+            match request.uri().path() {
+                "/ledger" => drop(ledger.call(panics).await),
+                _ => drop(mirror.call(Read).await),
+            }
+        }
+    });
+    let served = Served::start(app.build().unwrap(), router);
+    for name in ["ledger", "mirror"] {
+        assert_eq!(get(served.addr, &format!("/{name}")).await.status, 500);
+        let labels = [&*format!(r#"dependency="{name}""#), r#"outcome="failure""#];
+        let metrics = get(served.admin, "/metrics").await.body;
+        let count = metric(&metrics, "seaworthy_dependency_duration_seconds_count", &labels);
+        assert_eq!(count, Some(1.0), "{metrics}");
+    }
     served.end().await;
 }

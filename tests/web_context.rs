@@ -3,13 +3,18 @@
 #![cfg(feature = "http")]
 
 use std::convert::Infallible;
+use std::mem::take;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use http::{Request, Response};
 use seaworthy::context::RequestId;
-use seaworthy::web::{ContextLayer, ErrorBoundaryLayer};
+use seaworthy::request::{RequestEnded, RequestSink};
+use seaworthy::web::{ContextLayer, ErrorBoundaryLayer, ObserveLayer};
 use seaworthy::{Body, BoxError};
-use tower::{Layer, Service, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
 
 mod web_support;
 use web_support::{PanicsInCall, Unready, dropped_at_every_poll, one_at_a_time, poll_once, request, text};
@@ -124,4 +129,77 @@ async fn a_dropped_call_gives_its_place_back() {
     dropped_at_every_poll(start, |polls| {
         assert_eq!(places.available_permits(), 1, "after {polls} polls")
     });
+}
+
+/// Notes the id of the request that it is dropped in.
+struct Dropped(Arc<Mutex<Vec<Option<String>>>>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0
+            .lock()
+            .unwrap()
+            .push(RequestId::current().map(|id| id.to_string()));
+    }
+}
+
+impl http_body::Body for Dropped {
+    type Data = bytes::Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, Infallible>>> {
+        Poll::Pending
+    }
+}
+
+impl RequestSink for Dropped {
+    fn began(&self, _: &'static str, _: &'static str) {}
+
+    fn ended(&self, _: &RequestEnded<'_>) {
+        drop(Dropped(Arc::clone(&self.0)));
+    }
+}
+
+#[tokio::test]
+async fn what_is_dropped_is_dropped_in_its_context() {
+    let seen = Arc::<Mutex<Vec<_>>>::default();
+    let layer = ContextLayer::default().trust_request_id(true);
+    let request = || Request::builder().header("x-request-id", "mine").body(()).unwrap();
+    let note = || Dropped(Arc::clone(&seen));
+
+    let sink = Arc::new(note());
+    let streams = ServiceBuilder::new()
+        .layer(layer)
+        .layer(ObserveLayer::new(sink.clone()))
+        .service(service_fn(|_: Request<()>| async {
+            Ok::<_, Infallible>(Response::new(note()))
+        }));
+    // The body, and what is told of its end.
+    drop(streams.oneshot(request()).await.unwrap());
+    assert_eq!(
+        take(&mut *seen.lock().unwrap()),
+        [Some("mine".to_owned()), Some("mine".to_owned())]
+    );
+
+    let hangs = service_fn(|_: Request<()>| async {
+        let _note = note();
+        std::future::pending::<Result<Response<Body>, Infallible>>().await
+    });
+    let mut hangs = Box::pin(layer.layer(hangs).oneshot(request()));
+    assert!((&mut hangs).now_or_never().is_none());
+    drop(hangs);
+    assert_eq!(take(&mut *seen.lock().unwrap()), [Some("mine".to_owned())]);
+
+    let context = seaworthy::context::Context::current().request_id("job-1".parse().unwrap());
+    let spawned = note();
+    let mut spawned = Box::pin(context.scope(async move {
+        let _note = spawned;
+        std::future::pending::<()>().await;
+    }));
+    assert!((&mut spawned).now_or_never().is_none());
+    drop(spawned);
+    assert_eq!(take(&mut *seen.lock().unwrap()), [Some("job-1".to_owned())]);
 }

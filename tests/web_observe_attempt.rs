@@ -145,6 +145,7 @@ async fn each_attempt_has_a_numbered_span_in_the_trace_of_the_request() {
         assert_eq!(span["server.port"], "8081");
         assert_eq!(span["otel.kind"], "client");
         assert_eq!(span["otel.name"], "GET");
+        assert!(!format!("{span:?}").contains("hush"), "{span:?}");
         assert_eq!(span["otel.status_code"], "ERROR", "a 4xx is one for a client");
     }
     let of = |field: &str| spans.iter().map(|span| span.get(field).cloned()).collect::<Vec<_>>();
@@ -174,6 +175,7 @@ async fn what_ends_an_attempt_is_told_in_its_span() {
         match request.uri().path() {
             "/breaks" => Err("reset".into()),
             "/hangs" => std::future::pending().await,
+            "/panics" => panic!("client"),
             "/tears" => Ok(Response::new(Body::new(Tears))),
             _ => Ok::<_, BoxError>(Response::new(Body::from("whole"))),
         }
@@ -193,11 +195,21 @@ async fn what_ends_an_attempt_is_told_in_its_span() {
     assert!((&mut held).now_or_never().is_none());
     ask("/whole").await.unwrap_err();
     drop(held);
+    let panics = std::panic::AssertUnwindSafe(ask("/panics")).catch_unwind();
+    assert!(panics.await.is_err());
     let lines = ended.lines();
     let ends: Vec<_> = lines.iter().map(|line| line.rsplit_once(' ').unwrap().1).collect();
     assert_eq!(
         ends,
-        ["-", "transport", "body", "elapsed", "bulkhead_full", "cancelled"],
+        [
+            "-",
+            "transport",
+            "body",
+            "elapsed",
+            "bulkhead_full",
+            "cancelled",
+            "panic"
+        ],
         "{lines:?}"
     );
     let spans = spans.0.lock().unwrap();
@@ -210,9 +222,12 @@ async fn what_ends_an_attempt_is_told_in_its_span() {
     assert_eq!(of("error.type"), ends);
     assert_eq!(
         of("event"),
-        ["-", "-", "-", "refused by timeout", "refused by bulkhead", "-"]
+        ["-", "-", "-", "refused by timeout", "refused by bulkhead", "-", "-"]
     );
-    assert_eq!(of("otel.status_code"), ["-", "ERROR", "ERROR", "ERROR", "ERROR", "-"]);
+    assert_eq!(
+        of("otel.status_code"),
+        ["-", "ERROR", "ERROR", "ERROR", "ERROR", "-", "ERROR"]
+    );
 }
 
 /// A body that breaks at once.

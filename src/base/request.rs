@@ -49,14 +49,14 @@ pub struct AttemptEnded<'a> {
     pub server_port: Option<u16>,
     /// The response's status; `None` if there was none.
     pub status: Option<u16>,
-    /// Why it did not succeed: a refusal's reason, `transport`, `body`, `cancelled`, or a status of 4xx or 5xx; `None` on
-    /// success.
+    /// Why it did not succeed: a refusal's reason, `transport`, `body`, `panic`, `cancelled`, or a status of 4xx or 5xx;
+    /// `None` on success, also if the caller has read enough of the body.
     pub error: Option<&'a str>,
     /// From the request to the end of the response's body.
     pub took: Duration,
 }
 
-/// Receives the end of every attempt; must not block.
+/// Receives the end of every attempt; must not block. A panic in it is caught and dropped.
 pub trait AttemptSink: Send + Sync + 'static {
     /// Takes note of how it ended; called exactly once for each.
     fn ended(&self, attempt: &AttemptEnded<'_>);

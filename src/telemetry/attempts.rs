@@ -10,7 +10,7 @@ use crate::base::request::AttemptEnded;
 #[derive(Default)]
 pub(super) struct Attempts(Handles<Series<Box<str>>, Histogram>);
 
-/// What tells one duration's series from another; every part is of a bounded set.
+/// What tells one duration's series from another; the address is of a bounded set unless the program calls any.
 #[derive(PartialEq, Hash)]
 struct Series<T> {
     dependency: T,

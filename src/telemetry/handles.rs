@@ -1,4 +1,5 @@
 use std::hash::{BuildHasher, Hash, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::known::Known;
 
@@ -7,8 +8,12 @@ use super::known::Known;
 /// Every request looks for some: that takes no lock, no allocation and no reference count that threads share.
 pub(super) struct Handles<K, H> {
     known: Known<K, H>,
+    count: AtomicUsize,
     hasher: RandomState,
 }
+
+/// As many are kept; what is beyond is registered each time, so that no label can make memory grow.
+const MOST: usize = 10_000;
 
 /// What is looked for, and hashes as its key does.
 pub(super) trait Sought<K>: Hash {
@@ -27,7 +32,9 @@ impl<K: PartialEq, H: Clone> Handles<K, H> {
         // Two threads may register the same: the recorder gives both the same.
         let handle = register(&key);
         work(&handle);
-        self.known.insert(hash, key, handle);
+        if self.count.fetch_add(1, Ordering::Relaxed) < MOST {
+            self.known.insert(hash, key, handle);
+        }
     }
 }
 
@@ -35,6 +42,7 @@ impl<K, H> Default for Handles<K, H> {
     fn default() -> Self {
         Self {
             known: Known::default(),
+            count: AtomicUsize::new(0),
             hasher: RandomState::new(),
         }
     }

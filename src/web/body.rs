@@ -181,9 +181,47 @@ impl Body {
         }
     }
 
+    /// Lets it be polled in the context of the task that sends it, as the connection which does so is another one.
+    #[cfg(feature = "app")]
+    pub(crate) fn go_with_task(&mut self) {
+        if self.is_stream() {
+            self.set_span(Span::current());
+            self.set_deadline(Deadline::current());
+            if let Some(class) = Criticality::told() {
+                self.set_criticality(class);
+            }
+            Origin::with(|origin| self.set_origin(origin));
+        }
+    }
+
     /// Makes a panic in the source an error of this body, so that it ends this response alone.
     pub(crate) fn catch_panics(&mut self) {
         self.catches_panics = true;
+    }
+
+    /// Does what the body has to do in the context of its request.
+    fn within<T>(&mut self, work: impl FnOnce(&mut Self) -> T) -> T {
+        let span = self.span.clone();
+        let _entered = span.as_ref().map(Span::enter);
+        let (class, deadline) = (self.criticality, self.deadline);
+        let mut origin = self.origin.take();
+        let work = || {
+            let work = || work(self);
+            match deadline {
+                Some(deadline) => deadline.run(work),
+                None => work(),
+            }
+        };
+        let work = || match class {
+            Some(class) => class.run(work),
+            None => work(),
+        };
+        let done = match &mut origin {
+            Some(origin) => origin.run(work),
+            None => work(),
+        };
+        self.origin = origin;
+        done
     }
 
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
@@ -249,29 +287,15 @@ impl http_body::Body for Body {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let span = self.span.clone();
-        let _entered = span.as_ref().map(Span::enter);
-        let (class, deadline) = (self.criticality, self.deadline);
-        let mut origin = self.origin.take();
-        let mut poll = || match deadline {
-            Some(deadline) => deadline.run(|| self.poll_ridden(cx)),
-            None => self.poll_ridden(cx),
-        };
-        let mut poll = || match class {
-            Some(class) => class.run(&mut poll),
-            None => poll(),
-        };
-        let polled = match &mut origin {
-            Some(origin) => origin.run(poll),
-            None => poll(),
-        };
-        self.origin = origin;
-        match &polled {
-            Poll::Ready(None) => self.end(End::Complete),
-            Poll::Ready(Some(Err(error))) => self.end(End::Failed(error)),
-            _ => {}
-        }
-        polled
+        self.within(|body| {
+            let polled = body.poll_ridden(cx);
+            match &polled {
+                Poll::Ready(None) => body.end(End::Complete),
+                Poll::Ready(Some(Err(error))) => body.end(End::Failed(error)),
+                _ => {}
+            }
+            polled
+        })
     }
 
     fn is_end_stream(&self) -> bool {
@@ -293,13 +317,14 @@ impl http_body::Body for Body {
 
 impl Drop for Body {
     fn drop(&mut self) {
-        if !self.riders.is_empty() {
-            let span = self.span.take();
-            let _entered = span.as_ref().map(Span::enter);
-            // A server that has written all that was announced need not ask whether there is more.
-            let complete = http_body::Body::is_end_stream(self) || http_body::Body::size_hint(self).exact() == Some(0);
-            self.end(if complete { End::Complete } else { End::Dropped });
+        if self.riders.is_empty() && !self.is_stream() {
+            return;
         }
+        self.within(|body| {
+            // A server that has written all that was announced need not ask whether there is more.
+            let complete = http_body::Body::is_end_stream(body) || http_body::Body::size_hint(body).exact() == Some(0);
+            body.end(if complete { End::Complete } else { End::Dropped });
+        });
     }
 }
 

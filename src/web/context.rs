@@ -34,7 +34,7 @@ pub const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key
 ///
 /// A caller's `traceparent` and `baggage` are taken unless callers are [not trusted](Self::trust_trace): the request is a
 /// span of its own in that trace then. A trace that is none begins anew; no header makes a request fail. Of several
-/// `traceparent` none counts. The caller's request id is taken only if that is [trusted](Self::trust_request_id).
+/// `traceparent` or `idempotency-key` none counts. The caller's request id is taken only if that is [trusted](Self::trust_request_id).
 ///
 /// # Examples
 ///
@@ -104,18 +104,21 @@ impl ContextLayer {
                 .trusts_trace
                 .then(|| Baggage::of(values(headers, &BAGGAGE)))
                 .flatten(),
-            idempotency_key: headers.get(IDEMPOTENCY_KEY).and_then(of_header),
+            idempotency_key: only(headers, &IDEMPOTENCY_KEY).and_then(of_header),
         }
     }
 }
 
 /// Reads the span that a request comes from.
 fn trace_of(headers: &HeaderMap) -> Option<TraceContext> {
-    let mut told = headers.get_all(TRACEPARENT).iter();
-    let trace: TraceContext = of_header(told.next()?)?;
-    told.next()
-        .is_none()
-        .then(|| trace.with_state(values(headers, &TRACESTATE)))
+    let trace: TraceContext = of_header(only(headers, &TRACEPARENT)?)?;
+    Some(trace.with_state(values(headers, &TRACESTATE)))
+}
+
+/// Returns the header if there is one: of several, which may contradict each other, none counts.
+fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a HeaderValue> {
+    let mut told = headers.get_all(name).iter();
+    told.next().filter(|_| told.next().is_none())
 }
 
 fn of_header<T: std::str::FromStr>(value: &HeaderValue) -> Option<T> {

@@ -21,7 +21,7 @@ mod record;
 mod span;
 use record::Record;
 pub(super) use record::method_label;
-pub(super) use span::version;
+pub(super) use span::{path, version};
 
 /// The template of the endpoint that a request matched, for labels; never a path.
 ///

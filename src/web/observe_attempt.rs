@@ -83,11 +83,12 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let mut trace = TraceContext::current().map(|caller| caller.child());
-        let record = Record::begin(&self.layer, &request, trace.as_ref());
+        let mut record = Record::begin(&self.layer, &request, trace.as_ref());
         let span = record.span.clone();
-        let response = TraceContext::run(&mut trace, || span.in_scope(|| self.inner.call(request)));
+        let call = || record.guard(|| self.inner.call(request));
+        let response = TraceContext::run(&mut trace, || span.in_scope(call));
         ObserveAttemptFuture {
-            response,
+            response: Some(response),
             trace,
             record: Some(record),
         }
@@ -98,11 +99,24 @@ pin_project! {
     /// The response of a client inside an [`ObserveAttemptLayer`].
     #[must_use = "futures do nothing unless polled"]
     pub struct ObserveAttemptFuture<F> {
+        // `None` once it has been dropped, within its span as everything else.
         #[pin]
-        response: F,
+        response: Option<F>,
         trace: Option<TraceContext>,
         // `None` once it has been told, or rides on the body.
         record: Option<Record>,
+    }
+
+    impl<F> PinnedDrop for ObserveAttemptFuture<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            let record = this.record.take();
+            let _entered = record.as_ref().map(|record| record.span.clone().entered());
+            TraceContext::run(this.trace, || {
+                this.response.set(None);
+                drop(record);
+            });
+        }
     }
 }
 
@@ -114,12 +128,13 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let Some(span) = this.record.as_ref().map(|record| record.span.clone()) else {
+        let (Some(record), Some(response)) = (this.record.as_mut(), this.response.as_pin_mut()) else {
             return Poll::Pending;
         };
+        let span = record.span.clone();
         let _entered = span.enter();
-        let response = this.response;
-        let response = ready!(TraceContext::run(this.trace, || response.poll(cx)));
+        let poll = || record.guard(|| response.poll(cx));
+        let response = ready!(TraceContext::run(this.trace, poll));
         let Some(record) = this.record.take() else {
             return Poll::Pending;
         };

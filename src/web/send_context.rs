@@ -24,7 +24,7 @@ use crate::base::context::Origin;
 /// use tower::{Layer, ServiceExt, service_fn};
 ///
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
-/// let client = SendContextLayer.layer(service_fn(|request: Request<()>| async move {
+/// let client = SendContextLayer::new().layer(service_fn(|request: Request<()>| async move {
 ///     assert!(request.headers().contains_key("traceparent"));
 ///     Ok::<_, ()>(Response::new(Body::from(request.headers()["x-request-id"].as_bytes().to_vec())))
 /// }));
@@ -33,7 +33,14 @@ use crate::base::context::Origin;
 /// # }
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
-pub struct SendContextLayer;
+pub struct SendContextLayer(());
+
+impl SendContextLayer {
+    /// Makes the layer.
+    pub fn new() -> Self {
+        Self(())
+    }
+}
 
 impl<S> Layer<S> for SendContextLayer {
     type Service = SendContextService<S>;

@@ -78,6 +78,7 @@ impl Service<Request<Body>> for HttpClient {
 
     fn call(&mut self, request: Request<Body>) -> HttpClientFuture {
         let mut request = request;
+        request.body_mut().go_with_task();
         let addressed = self.transport.address(&mut request);
         HttpClientFuture {
             response: addressed.is_ok().then(|| self.stack.call(request)),

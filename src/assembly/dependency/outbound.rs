@@ -72,7 +72,7 @@ impl Guards {
             // Next to the client, as it depends on nothing.
             .layer(SendCriticalityLayer)
             // Next to the client: the span is that of the attempt.
-            .layer(SendContextLayer)
+            .layer(SendContextLayer::new())
             .service(client)
     }
 

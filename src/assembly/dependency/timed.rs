@@ -3,7 +3,8 @@
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
+use std::thread::panicking;
 
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -35,8 +36,8 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        self.account
-            .ended(self.outcome, Clock::default().ticks().since(self.start));
+        let outcome = self.outcome.or(panicking().then_some(Outcome::Failure));
+        self.account.ended(outcome, Clock::default().ticks().since(self.start));
     }
 }
 
@@ -108,7 +109,12 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
-        let end = ready!(this.response.poll(cx));
+        // What is left behind if it panics.
+        this.timer.outcome = Some(Outcome::Failure);
+        let Poll::Ready(end) = this.response.poll(cx) else {
+            this.timer.outcome = None;
+            return Poll::Pending;
+        };
         // The user's code: whatever it does, the call goes on.
         let outcome = catch_unwind(AssertUnwindSafe(|| this.classify.classify(end.as_ref())));
         this.timer.outcome = Some(outcome.unwrap_or(Outcome::Failure));

@@ -63,7 +63,31 @@ impl Context {
     ///
     /// The deadline ends nothing by itself; see [`Deadline::scope`].
     pub fn scope<F: Future>(self, future: F) -> Scope<F> {
-        Scope { future, context: self }
+        Scope {
+            future: Some(future),
+            context: self,
+        }
+    }
+
+    /// Makes this its request id, such as that of a message which no request has brought.
+    #[must_use]
+    pub fn request_id(mut self, id: RequestId) -> Self {
+        self.origin.request_id = Some(id);
+        self
+    }
+
+    /// Makes this its span, such as a trace that [begins](TraceContext::begin) with a job.
+    #[must_use]
+    pub fn trace(mut self, trace: TraceContext) -> Self {
+        self.origin.trace = Some(trace);
+        self
+    }
+
+    /// Makes this its baggage.
+    #[must_use]
+    pub fn baggage(mut self, baggage: Baggage) -> Self {
+        self.origin.baggage = Some(baggage);
+        self
     }
 
     fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
@@ -107,9 +131,17 @@ pin_project! {
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Scope<F> {
+        // `None` once it has been dropped, within the context as everything else.
         #[pin]
-        future: F,
+        future: Option<F>,
         context: Context,
+    }
+
+    impl<F> PinnedDrop for Scope<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            this.context.run(|| this.future.set(None));
+        }
     }
 }
 
@@ -118,7 +150,9 @@ impl<F: Future> Future for Scope<F> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> task::Poll<F::Output> {
         let this = self.project();
-        let future = this.future;
-        this.context.run(|| future.poll(cx))
+        match this.future.as_pin_mut() {
+            Some(future) => this.context.run(|| future.poll(cx)),
+            None => task::Poll::Pending,
+        }
     }
 }

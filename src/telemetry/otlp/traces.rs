@@ -74,8 +74,8 @@ impl Traces {
 
     /// Makes a layer for a subscriber of your own, and begins to export, on a thread that lives as long as the layer.
     ///
-    /// It sees spans and events of the level `INFO` and above, whatever filters the subscriber has for its other layers;
-    /// a filter of the whole subscriber holds for it too.
+    /// It sees spans and events of the level `INFO` and above, and what refused a call, but no line of the access log;
+    /// whatever filters the subscriber has for its other layers. A filter of the whole subscriber holds for it too.
     ///
     /// # Examples
     ///

@@ -62,7 +62,7 @@ fn original<'a, B>(request: &'a Request<B>, label: &str) -> Option<&'a str> {
 }
 
 /// Cuts a path, which the caller wrote: before a character, of which there may be some that are not ASCII.
-fn path(path: &str) -> &str {
+pub(in crate::web) fn path(path: &str) -> &str {
     let end = (0..=PATH.min(path.len())).rfind(|end| path.is_char_boundary(*end));
     &path[..end.unwrap_or(0)]
 }

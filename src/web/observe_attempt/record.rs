@@ -27,6 +27,7 @@ pub(super) struct Record {
     server: Option<Authority>,
     port: Option<u16>,
     status: Option<StatusCode>,
+    panicked: bool,
     told: bool,
 }
 
@@ -42,8 +43,17 @@ impl Record {
             server: request.uri().authority().cloned(),
             port: span::port(request.uri()),
             status: None,
+            panicked: false,
             told: false,
         }
+    }
+
+    /// Runs the client; if that panics, the record that is left behind says so.
+    pub(super) fn guard<T>(&mut self, run: impl FnOnce() -> T) -> T {
+        self.panicked = true;
+        let done = run();
+        self.panicked = false;
+        done
     }
 
     /// Takes note of the head; goes on with the body, if there is one to be waited for.
@@ -113,9 +123,13 @@ impl Rider for Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        if !self.told {
-            span::cancelled(&self.span);
-            self.tell(Some(CANCELLED));
+        match (self.told, self.panicked) {
+            (true, _) => {}
+            (false, true) => self.end(Some("panic")),
+            (false, false) => {
+                span::cancelled(&self.span);
+                self.tell(Some(CANCELLED));
+            }
         }
     }
 }

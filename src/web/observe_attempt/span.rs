@@ -7,7 +7,7 @@ use http::{Request, Response};
 use tracing::field::Empty;
 use tracing::{Span, info_span};
 
-use super::super::observe::version;
+use super::super::observe::{path, version};
 use crate::base::attempt::Attempt;
 use crate::base::context::TraceContext;
 
@@ -81,6 +81,6 @@ impl fmt::Display for WithoutQuery<'_> {
                 write!(f, ":{port}")?;
             }
         }
-        f.write_str(uri.path())
+        f.write_str(path(uri.path()))
     }
 }
