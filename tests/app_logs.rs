@@ -279,3 +279,34 @@ async fn requests_that_go_well_can_be_left_out_of_the_access_log_and_are_counted
     );
     assert_eq!(counted, Some(2.0));
 }
+
+#[tokio::test]
+async fn the_access_log_has_all_requests_of_a_trace_or_none_with_their_ids_where_no_span_has_them() {
+    let filter = "warn,seaworthy=info,seaworthy::web=warn";
+    let settings = [("LOG__FILTER", filter), ("LOG__ACCESS_RATIO", "0.5")];
+    let mut process = start(&settings).await;
+    let half = |taken: bool| {
+        let low = if taken { "0000000000000001" } else { "ffffffffffffffff" };
+        format!("traceparent: 00-4bf92f3577b34da6{low}-00f067aa0ba902b7-01")
+    };
+    for taken in [false, true] {
+        for _ in 0..16 {
+            // An answer with a body, whose end is what is logged.
+            let answer = send(process.addr, "GET", "/work/1", &[&half(taken)], "").await;
+            assert_eq!(answer.status, 200);
+        }
+    }
+    process.signal("INT").await;
+    process.log.find("stopped").await;
+    let lines: Vec<_> = process
+        .log
+        .past
+        .iter()
+        .filter(|line| line["target"] == "seaworthy::access")
+        .collect();
+    assert_eq!(lines.len(), 16);
+    for line in lines {
+        assert_eq!(line["trace_id"], "4bf92f3577b34da60000000000000001", "{line}");
+        assert!(line["request_id"].is_string() && line["span_id"].is_string(), "{line}");
+    }
+}
