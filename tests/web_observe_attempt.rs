@@ -130,8 +130,8 @@ async fn each_attempt_has_a_numbered_span_in_the_trace_of_the_request() {
         .layer(retry.http_layer())
         .layer(ObserveAttemptLayer::new("payments", Arc::new(ended.clone())))
         .service(client);
-    let uri = format!("http://user:hush@payments.example:8081/{}?card=hush", "c".repeat(300));
-    service.clone().oneshot(request(&uri)).await.unwrap();
+    let uri = "http://user:hush@payments.example:8081/charges?card=hush";
+    service.clone().oneshot(request(uri)).await.unwrap();
 
     let seen = seen.lock().unwrap();
     let spans = spans.0.lock().unwrap();
@@ -140,8 +140,7 @@ async fn each_attempt_has_a_numbered_span_in_the_trace_of_the_request() {
         assert_eq!(span["trace_id"], seen.trace_id().to_string());
         assert_eq!(span["span_id"], seen.span_id().to_string());
         assert_eq!(span["parent_span_id"], seen.parent().unwrap().to_string());
-        let cut = "c".repeat(255);
-        assert_eq!(span["url.full"], format!("http://payments.example:8081/{cut}"));
+        assert_eq!(span["url.full"], "http://payments.example:8081/charges");
         assert_eq!(span["server.address"], "payments.example");
         assert_eq!(span["server.port"], "8081");
         assert_eq!(span["otel.kind"], "client");
@@ -187,7 +186,13 @@ async fn what_ends_an_attempt_is_told_in_its_span() {
         .layer(full.http_layer())
         .service(client);
     let ask = |path: &str| service.clone().oneshot(request(path));
-    ask("/whole").await.unwrap().into_body().collect().await.unwrap();
+    ask(&format!("/{}", "c".repeat(300)))
+        .await
+        .unwrap()
+        .into_body()
+        .collect()
+        .await
+        .unwrap();
     ask("/breaks").await.unwrap_err();
     ask("/tears").await.unwrap().into_body().collect().await.unwrap_err();
     ask("/hangs").await.unwrap_err();
@@ -214,6 +219,7 @@ async fn what_ends_an_attempt_is_told_in_its_span() {
         "{lines:?}"
     );
     let spans = spans.0.lock().unwrap();
+    assert_eq!(spans[0]["url.full"], format!("/{}", "c".repeat(255)));
     let of = |field: &str| {
         spans
             .iter()

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
     feature = "bulkhead",
     feature = "chaos",
     feature = "hedge",
+    feature = "http",
     feature = "load-shed",
     feature = "rate-limit",
     feature = "retry"
@@ -48,6 +49,7 @@ impl Clock {
         feature = "bulkhead",
         feature = "chaos",
         feature = "hedge",
+        feature = "http",
         feature = "load-shed",
         feature = "rate-limit",
         feature = "retry"

@@ -43,6 +43,7 @@ pub(crate) mod sync;
     feature = "bulkhead",
     feature = "chaos",
     feature = "hedge",
+    feature = "http",
     feature = "load-shed",
     feature = "rate-limit",
     feature = "retry"

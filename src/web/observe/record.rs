@@ -2,7 +2,6 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
 
 use http::header::CONTENT_LENGTH;
 use http::{Method, Request, Response, StatusCode};
@@ -19,6 +18,7 @@ use crate::base::clock::Clock;
 use crate::base::outcome::Outcome;
 use crate::base::refusal::Refusal;
 use crate::base::request::{RequestEnded, RequestSink};
+use crate::base::ticks::Ticks;
 
 /// The label of all requests without a [`RouteTemplate`].
 const UNDECLARED: &str = "undeclared";
@@ -29,7 +29,7 @@ const CANCELLED: &str = "cancelled";
 pub(super) struct Record {
     sink: Arc<dyn RequestSink>,
     pub(super) span: Span,
-    start: Instant,
+    start: Ticks,
     method: &'static str,
     scheme: &'static str,
     is_head: bool,
@@ -55,7 +55,7 @@ impl Record {
         Self {
             span: span::of(request, method, scheme, route.as_ref().map(|route| &*route.0)),
             sink,
-            start: Clock::default().now(),
+            start: Clock::default().ticks(),
             method,
             scheme,
             is_head: request.method() == Method::HEAD,
@@ -125,7 +125,7 @@ impl Record {
             outcome,
             error,
             refusal: self.refusal.as_ref(),
-            took: Clock::default().now() - self.start,
+            took: Clock::default().ticks().since(self.start),
         };
         let _ = catch_unwind(AssertUnwindSafe(|| self.sink.ended(&ended)));
     }

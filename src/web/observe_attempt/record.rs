@@ -1,6 +1,5 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Instant;
 
 use http::uri::Authority;
 use http::{Request, Response, StatusCode};
@@ -16,13 +15,14 @@ use crate::base::context::TraceContext;
 use crate::base::error::BoxError;
 use crate::base::refusal::Refusal;
 use crate::base::request::{AttemptEnded, AttemptSink};
+use crate::base::ticks::Ticks;
 
 /// What is known of an attempt so far; told once, when it is dropped if not before.
 pub(super) struct Record {
     sink: Arc<dyn AttemptSink>,
     dependency: Arc<str>,
     pub(super) span: Span,
-    start: Instant,
+    start: Ticks,
     method: &'static str,
     server: Option<Authority>,
     port: Option<u16>,
@@ -38,7 +38,7 @@ impl Record {
             sink: Arc::clone(&layer.sink),
             dependency: Arc::clone(&layer.dependency),
             span: span::of(request, method, &layer.dependency, trace),
-            start: Clock::default().now(),
+            start: Clock::default().ticks(),
             method,
             server: request.uri().authority().cloned(),
             port: span::port(request.uri()),
@@ -102,7 +102,7 @@ impl Record {
             server_port: self.port,
             status: self.status.map(|status| status.as_u16()),
             error,
-            took: Clock::default().now() - self.start,
+            took: Clock::default().ticks().since(self.start),
         };
         // The user's code: whatever it does, the call goes on.
         let _ = catch_unwind(AssertUnwindSafe(|| self.sink.ended(&ended)));

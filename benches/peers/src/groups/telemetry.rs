@@ -11,6 +11,7 @@ use tick::Clock;
 use tower::Layer as _;
 use tracing::Dispatch;
 use tracing::dispatcher::with_default;
+use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::comparison::{Comparison, Outcome, Row};
@@ -24,13 +25,11 @@ pub(crate) fn comparisons(_: &Clock) -> Vec<Comparison> {
         settings: "within a dispatcher of tracing, the bare service too; nobody listens where the exporter sends to"
             .to_owned(),
         outcome: Outcome::Success,
-        bare: Row::new("std", "bare", || calls(Inner::ReadyAtOnce, Dispatch::none())),
+        bare: Row::new("std", "bare", || calls(Inner::ReadyAtOnce, nobody())),
         rows: vec![
-            of("context", Dispatch::none(), |inner| {
-                ContextLayer::default().layer(inner)
-            }),
-            of("observation", Dispatch::none(), |inner| observe().layer(inner)),
-            of("both, no exporter", Dispatch::none(), |inner| {
+            of("context", nobody(), |inner| ContextLayer::default().layer(inner)),
+            of("observation", nobody(), |inner| observe().layer(inner)),
+            of("both, no exporter", nobody(), |inner| {
                 ContextLayer::default().layer(observe().layer(inner))
             }),
             of("both, exporter installed, not sampled", exporter.clone(), |inner| {
@@ -55,6 +54,12 @@ impl RequestSink for Untold {
 
 fn observe() -> ObserveLayer {
     ObserveLayer::new(Arc::new(Untold))
+}
+
+/// Makes a dispatcher that is known of, other than `Dispatch::none`: what is called first under that one alone is off for
+/// good.
+fn nobody() -> Dispatch {
+    Dispatch::new(NoSubscriber::default())
 }
 
 /// Makes a subscriber that exports spans, and nothing else.
