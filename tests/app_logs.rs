@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use support::process::{Process, command};
 use support::{Answer, Connection, get, send};
 use tracing::{Instrument, Span, debug, error, info_span, warn};
+use tracing_subscriber::util::SubscriberInitExt;
 
 const TOKEN: &str = "correct-horse-battery";
 
@@ -82,6 +83,10 @@ fn child() {
                 .fmt_fields(tracing_subscriber::fmt::format::JsonFields::new())
                 .init();
         }
+        if std::env::var_os("CHILD_LOGGER").is_some() {
+            // Takes what is logged through the crate `log`, and leaves no subscriber.
+            drop(tracing_subscriber::registry().set_default());
+        }
         let app = App::builder("child").build()?;
         app.serve(router()).await.map_err(BoxError::from)
     });
@@ -93,7 +98,18 @@ async fn start(settings: &[(&str, &str)]) -> Process {
     if settings.contains(&("CHILD", "subscriber")) {
         command.env_remove("SEAWORTHY_CHILD").env("CHILD_SUBSCRIBER", "1");
     }
+    if settings.contains(&("CHILD", "logger")) {
+        command.env_remove("SEAWORTHY_CHILD").env("CHILD_LOGGER", "1");
+    }
     Process::start_unready(command).await
+}
+
+#[tokio::test]
+async fn a_logger_of_the_crate_log_that_was_there_before_costs_no_line() {
+    let mut process = start(&[("CHILD", "logger")]).await;
+    assert_eq!(get(process.addr, "/ok").await.status, 200);
+    assert_eq!(process.log.find("request").await["route"], "/ok");
+    assert_eq!(get(process.admin, "/log").await.body, "info\n");
 }
 
 async fn put(process: &Process, filter: &str, token: Option<&str>) -> Answer {

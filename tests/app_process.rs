@@ -211,6 +211,21 @@ async fn blocking_work_that_never_ends_does_not_hold_the_exit() {
     assert_eq!(process.exit_code().await, Some(0));
 }
 
+#[test]
+fn blocking_work_in_every_thread_for_it_does_not_hold_the_end() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.enable_all().max_blocking_threads(1).build().unwrap();
+    let ended = runtime.block_on(async {
+        drop(tokio::task::spawn_blocking(block_for_ever::<()>));
+        let app = support::builder().build().unwrap();
+        app.shutdown().begin(seaworthy::shutdown::Cause::Requested);
+        tokio::time::timeout(Duration::from_secs(10), app.serve(router())).await
+    });
+    // Dropped it would wait for that work.
+    runtime.shutdown_background();
+    assert!(ended.expect("ends").unwrap().is_whole());
+}
+
 #[tokio::test]
 async fn a_stalled_runtime_leaves_the_admin_plane_answering_and_is_ended() {
     let mut process = start(&[("SHUTDOWN__DRAIN", "200ms"), ("SHUTDOWN__HOOKS", "200ms")]).await;

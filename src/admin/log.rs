@@ -120,7 +120,7 @@ fn refused(denied: &Denied) -> Response<Body> {
             response
         }
         Denied::TooMany(wait) => {
-            let why = "too many wrong tokens; no token is looked at until some time has passed\n";
+            let why = "too many wrong tokens, and this is another one: wait before the next\n";
             let mut response = text(StatusCode::TOO_MANY_REQUESTS, why.into());
             let seconds = HeaderValue::from(wait.as_secs() + 1);
             response.headers_mut().insert(RETRY_AFTER, seconds);

@@ -48,7 +48,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// So many wrong tokens are looked at in this time; beyond that nobody's is, until it is over.
+/// So many wrong tokens are taken for a mistake in this time; whoever sends a further one is to wait until it is over.
 const GUESSES: u32 = 10;
 const TIME: Duration = Duration::from_secs(10);
 
@@ -73,7 +73,7 @@ pub(super) enum Denied {
     Closed,
     /// There is none in the request, or another one.
     Unauthorized,
-    /// There were too many wrong ones; the next is looked at after this time.
+    /// It is wrong, as too many were before; not so many will be after this time.
     TooMany(Duration),
 }
 
@@ -89,15 +89,16 @@ impl Gate {
         let token = self.token.as_ref().ok_or(Denied::Closed)?;
         let guess = headers.get(AUTHORIZATION).and_then(|value| bearer(value.as_bytes()));
         let guess = guess.ok_or(Denied::Unauthorized)?;
+        // First: whoever guesses all the time must not lock out who has it.
+        if token.is(guess) {
+            return Ok(());
+        }
         let now = Clock::default().now();
         let mut wrong = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
         // Those of an earlier time are forgotten.
         wrong.take_if(|wrong| now >= wrong.first + TIME);
         if let Some(Wrong { first, .. }) = wrong.as_ref().filter(|wrong| wrong.count == GUESSES) {
             return Err(Denied::TooMany(*first + TIME - now));
-        }
-        if token.is(guess) {
-            return Ok(());
         }
         wrong.get_or_insert(Wrong { first: now, count: 0 }).count += 1;
         Err(Denied::Unauthorized)
@@ -157,15 +158,21 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn guesses_are_bounded_and_the_token_is_not_locked_out_for_good() {
+    async fn whoever_guesses_is_told_to_wait_and_locks_nobody_out() {
         let (gate, right) = (gate(), with("Bearer correct-horse-battery"));
         for _ in 0..GUESSES {
             assert_eq!(gate.check(&with("Bearer wrong")), Err(Denied::Unauthorized));
             tokio::time::advance(Duration::from_millis(500)).await;
         }
-        assert_eq!(gate.check(&right), Err(Denied::TooMany(Duration::from_secs(5))));
-        tokio::time::advance(Duration::from_secs(5)).await;
+        let told = Err(Denied::TooMany(Duration::from_secs(5)));
+        assert_eq!(gate.check(&with("Bearer wrong")), told);
         assert_eq!(gate.check(&right), Ok(()));
+        assert_eq!(
+            gate.check(&with("Bearer wrong")),
+            told,
+            "the right one forgives nothing"
+        );
+        tokio::time::advance(Duration::from_secs(5)).await;
         assert_eq!(gate.check(&with("Bearer wrong")), Err(Denied::Unauthorized));
         assert_eq!(gate.check(&right), Ok(()));
     }

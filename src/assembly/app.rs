@@ -159,7 +159,7 @@ impl fmt::Debug for App {
 fn open_timeline(path: &Path) -> Result<TimelineFile, InvalidSettings> {
     TimelineFile::open(path).map_err(|error| {
         let found = format!("the path of a file that cannot be opened ({error})");
-        let allowed = "the path of an ordinary file in a folder that is there, which this service may write";
+        let allowed = "the path of an ordinary file in a folder that is there, which this service may write, and no other one writes";
         InvalidSettings::of(vec![InvalidSetting::new("recorder.file", found, allowed)])
     })
 }

@@ -232,7 +232,7 @@ impl AppBuilder {
         inventory.add(pulse.clone());
         let sizing = SizingEntry::new(sizing, settings.places);
         inventory.add(sizing.clone());
-        inventory.add(OpenFiles);
+        OpenFiles::detect().into_iter().for_each(|files| inventory.add(files));
         let connections = Arc::<Counters>::default();
         inventory.add(ServerEntry {
             name: "server",

@@ -1,6 +1,7 @@
-use std::sync::Arc;
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 
@@ -33,6 +34,17 @@ struct Turns {
     events: Events,
     late: Counter,
     longest_micros: AtomicU64,
+    untold: Mutex<Untold>,
+}
+
+/// Hold-ups that nobody has been told of: what goes on and on is told ever less often.
+#[derive(Debug, Default)]
+struct Untold {
+    times: u64,
+    longest: Duration,
+    /// When to look again, and how long after the look before that is.
+    next: Option<Instant>,
+    wait: Duration,
 }
 
 impl Pulse {
@@ -41,6 +53,7 @@ impl Pulse {
             events: Events::new(sink),
             late: Counter::default(),
             longest_micros: AtomicU64::new(0),
+            untold: Mutex::default(),
         }))
     }
 
@@ -58,25 +71,61 @@ impl Pulse {
                 return;
             }
             heartbeat.beat();
-            self.0.note(clock.now() - asked);
+            let now = clock.now();
+            self.0.note(now - asked, now);
             sleep(PERIOD).await;
         }
     }
 }
 
 impl Turns {
-    fn note(&self, late: Duration) {
-        if late >= LATE {
+    fn note(&self, late: Duration, now: Instant) {
+        let is_late = late >= LATE;
+        if is_late {
             self.late.increment();
             let micros = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
             self.longest_micros.fetch_max(micros, Ordering::Relaxed);
-            let change = Change::Finished {
-                result: "held_up",
-                took: late,
-                detail: "something blocks its threads",
+        }
+        let told = {
+            let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+            untold.add(is_late.then_some(late));
+            untold.take(now)
+        };
+        if let Some((times, took)) = told {
+            let detail = match times {
+                1 => "something blocks its threads".to_owned(),
+                _ => {
+                    format!("something blocks its threads: {times} times since this was last told, the longest of them")
+                }
             };
+            let (result, detail) = ("held_up", &*detail);
+            let change = Change::Finished { result, took, detail };
             self.events.emit("runtime", NAME, change);
         }
+    }
+}
+
+impl Untold {
+    const SHORTEST: Duration = Duration::from_secs(2);
+    const LONGEST: Duration = Duration::from_secs(60);
+
+    fn add(&mut self, late: Option<Duration>) {
+        self.times += u64::from(late.is_some());
+        self.longest = self.longest.max(late.unwrap_or_default());
+    }
+
+    /// Returns how many there were, and the longest of them, if it is time to tell it.
+    fn take(&mut self, now: Instant) -> Option<(u64, Duration)> {
+        if self.next.is_some_and(|next| now < next) {
+            return None;
+        }
+        if self.times == 0 {
+            (self.next, self.wait) = (None, Duration::ZERO);
+            return None;
+        }
+        self.wait = (2 * self.wait).clamp(Self::SHORTEST, Self::LONGEST);
+        self.next = Some(now + self.wait);
+        Some((mem::take(&mut self.times), mem::take(&mut self.longest)))
     }
 }
 
@@ -87,5 +136,44 @@ impl Describe for Pulse {
             .setting("max_silence", format!("{MAX_SILENCE:?}"))
             .setting("longest_hold_up", format!("{longest:?}"))
             .counter("hold_ups", self.0.late.sum())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::events::Event;
+
+    #[test]
+    fn what_holds_up_again_and_again_is_told_ever_less_often_and_none_is_lost() {
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let sink = Arc::clone(&told);
+        let pulse = Pulse::new(move |event: &Event<'_>| {
+            if let Change::Finished { took, detail, .. } = event.change {
+                let count = detail.split(' ').find_map(|word| word.parse().ok()).unwrap_or(1_u64);
+                sink.lock().unwrap().push((count, took));
+            }
+        });
+        let begin = Clock::default().now();
+        let note = |tenths: u64, late: u64| {
+            let now = begin + Duration::from_millis(100 * tenths);
+            pulse.0.note(Duration::from_millis(late), now);
+        };
+        (0..6_000).for_each(|tenths| note(tenths, if tenths % 5 == 0 { 250 + tenths } else { 1 }));
+        (6_000..6_700).for_each(|tenths| note(tenths, 1));
+        let said = mem::take(&mut *told.lock().unwrap());
+        assert!(said.len() < 16, "{said:?}");
+        assert_eq!(said.iter().map(|(count, _)| count).sum::<u64>(), 1_200, "{said:?}");
+        assert_eq!(said[0], (1, LATE), "the first at once");
+        assert_eq!(
+            said.iter().map(|(_, took)| *took).max(),
+            Some(Duration::from_millis(6_245))
+        );
+        note(7_500, 300);
+        assert_eq!(
+            *told.lock().unwrap(),
+            [(1, Duration::from_millis(300))],
+            "at once again"
+        );
     }
 }

@@ -3,12 +3,10 @@ use std::mem;
 use std::net::SocketAddr;
 use std::process;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::app::{App, Bound};
@@ -24,11 +22,8 @@ use crate::base::error::BoxError;
 use crate::health::{Health, Heartbeat, StartupTask};
 use crate::server::accept;
 use crate::shutdown::{Drained, Shutdown, Signals};
-use crate::telemetry::{FlightRecorder, aside, flush_logs, names};
+use crate::telemetry::{FlightRecorder, LAST_ENTRIES, aside, aside_of_task, flush_logs, names};
 use crate::web::HttpService;
-
-/// The longest wait for the flight recorder's last entries to reach the log and the file.
-const LAST_ENTRIES: Duration = Duration::from_millis(200);
 
 pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Drained, AppError> {
     let (listen, admin_addr) = (bound.local_addr(), bound.admin_addr());
@@ -79,7 +74,7 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
     recorder.began(&format!("listening on {listen}, admin on {admin_addr}"));
 
     let Ok(drained) = drained.await else {
-        recorder.ended(1, "the admin thread has ended");
+        aside_of_task(LAST_ENTRIES, move || recorder.ended(1, "the admin thread has ended")).await;
         return Err(io::Error::other("the admin thread has ended").into());
     };
     drop(abandon);
@@ -96,7 +91,10 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
         "stopped"
     );
     // A disk that hangs must not hold up whatever else this runtime runs.
-    let _ = spawn_blocking(move || recorder.ended(drained.exit_code(), &summary(&drained))).await;
+    aside_of_task(LAST_ENTRIES, move || {
+        recorder.ended(drained.exit_code(), &summary(&drained))
+    })
+    .await;
     Ok(drained)
 }
 

@@ -14,6 +14,8 @@ mod tests;
 pub(super) const MAX_SERIES: usize = 1_000;
 /// The same for what is ours: it grows with what is wired, and not with what callers send.
 const MAX_SERIES_OF_OURS: usize = 10_000;
+/// What is ours, but has OpenTelemetry's name.
+const OURS: [&str; 3] = [names::REQUEST_DURATION, names::ACTIVE_REQUESTS, names::ATTEMPT_DURATION];
 /// What folds keeps the keys of its labels, in so many sets of them.
 const MAX_FOLDED: usize = 10;
 /// The most metrics of one type; those that come later are not recorded.
@@ -111,7 +113,13 @@ impl<H: Clone> Family<H> {
     #[cold]
     fn find_new(&self, key: &Key, recorder: &impl Recorder, register: impl Fn(&Key) -> H) -> Option<H> {
         let cap = max_series(key.name());
-        if !self.count_folded(key.name()) {
+        if self.full.load().contains_key(key.name()) {
+            // Before it was full another thread may have been quicker.
+            if let Some(handle) = self.known(key) {
+                return Some(handle);
+            }
+            self.count_folded(key.name());
+        } else {
             match self.add(key, cap, &register) {
                 Added::Series(handle) => return Some(handle),
                 Added::NoMetric => {
@@ -154,11 +162,11 @@ impl<H: Clone> Family<H> {
         Added::Series(handle)
     }
 
-    /// Counts one more that folds, if the metric is known to be full.
-    fn count_folded(&self, name: &str) -> bool {
-        let full = self.full.load();
-        let folded = full.get(name);
-        folded.inspect(|folded| folded.increment(1)).is_some()
+    /// Counts one more that folds.
+    fn count_folded(&self, name: &str) {
+        if let Some(folded) = self.full.load().get(name) {
+            folded.increment(1);
+        }
     }
 
     /// Notes that a metric is full, and says so once.
@@ -206,7 +214,7 @@ impl<H> From<Added<H>> for Option<H> {
 }
 
 fn max_series(name: &str) -> usize {
-    if name.starts_with(names::GAUGE_PREFIX) {
+    if name.starts_with(names::GAUGE_PREFIX) || OURS.contains(&name) {
         MAX_SERIES_OF_OURS
     } else {
         MAX_SERIES

@@ -2,10 +2,12 @@ use std::io::stdout;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::set_global_default;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
+use tracing_log::{AsLog, LogTracer};
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
 
 use self::access::millis;
@@ -75,16 +77,20 @@ pub(crate) fn install(
     let registry = tracing_subscriber::registry();
     let installed = match traces {
         // Of its own, so that what the log leaves out can be traced.
-        Some(traces) => registry
-            .with(traces)
-            .with(lines(look, writer).with_filter(filter.clone()))
-            .try_init(),
+        Some(traces) => {
+            let log = lines(look, writer).with_filter(filter.clone());
+            set_global_default(registry.with(traces).with(log))
+        }
         // Of all, so that what it leaves out costs nothing.
-        None => registry.with(filter.clone()).with(lines(look, writer)).try_init(),
+        None => set_global_default(registry.with(filter.clone()).with(lines(look, writer))),
     };
     if installed.is_ok() {
         *WRITER.lock().unwrap_or_else(PoisonError::into_inner) = guard;
         let _ = LOG.set(Log { filter, look, dropped });
+        // Whoever takes what is logged through the crate `log` already goes on to.
+        let _ = LogTracer::builder()
+            .with_max_level(LevelFilter::current().as_log())
+            .init();
     }
     installed.is_ok()
 }

@@ -38,7 +38,7 @@ mod system;
 mod timeline;
 
 #[cfg(feature = "app")]
-pub(crate) use aside::aside;
+pub(crate) use aside::{aside, aside_of_task};
 #[cfg(feature = "app")]
 pub(crate) use calls::{Account, Calls};
 #[cfg(feature = "app")]
@@ -53,4 +53,4 @@ pub use publish::Publisher;
 #[cfg(feature = "app")]
 pub(crate) use service::Telemetry;
 #[cfg(feature = "app")]
-pub(crate) use timeline::{FlightRecorder, TimelineFile, install_panic_hook};
+pub(crate) use timeline::{FlightRecorder, LAST_ENTRIES, TimelineFile, install_panic_hook};

@@ -60,12 +60,12 @@ impl AttemptSink for Telemetry {
 
 impl EventSink for Telemetry {
     fn event(&self, event: &Event<'_>) {
-        // First: whoever takes the log may panic.
         self.recorder.event(event);
-        logs::event(event);
         if let ("shutdown_phase", Change::Finished { took, .. }) = (event.kind, &event.change) {
             self.metrics.shutdown_phase(event.name, *took);
         }
+        // Last: whoever takes the log may panic.
+        logs::event(event);
     }
 }
 
@@ -76,7 +76,68 @@ impl RequestSink for Telemetry {
 
     fn ended(&self, request: &RequestEnded<'_>) {
         self.recorder.request(request);
-        self.access.request(request);
         self.metrics.ended(request);
+        // Last: whoever takes the log may panic.
+        self.access.request(request);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::time::Duration;
+
+    use super::super::Exposition;
+    use super::*;
+    use crate::base::inventory::Inventory;
+    use crate::base::outcome::Outcome;
+
+    struct Panicking;
+
+    impl io::Write for Panicking {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            panic!("the log")
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_log_that_panics_costs_no_metric() {
+        let telemetry = Telemetry::new("orders".into());
+        let request = RequestEnded {
+            method: "GET",
+            route: "/panics",
+            scheme: "http",
+            status: Some(500),
+            outcome: Outcome::Failure,
+            error: Some("500"),
+            refusal: None,
+            took: Duration::from_millis(1),
+        };
+        let (result, took, detail) = ("done", Duration::from_secs(2), "");
+        let event = Event {
+            kind: "shutdown_phase",
+            name: "draining",
+            change: Change::Finished { result, took, detail },
+        };
+        let subscriber = tracing_subscriber::fmt().with_writer(|| Panicking).finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let request = || RequestSink::ended(&telemetry, &request);
+            let event = || telemetry.event(&event);
+            for told in [&request as &dyn Fn(), &event] {
+                assert!(catch_unwind(AssertUnwindSafe(told)).is_err(), "the log does panic");
+            }
+        });
+        let text = telemetry.metrics.render(&Inventory::default(), Exposition::Text);
+        for part in [
+            "seaworthy_shutdown_phase_seconds{phase=\"draining\"} 2\n",
+            "http_server_request_duration_seconds_count{",
+        ] {
+            assert!(text.contains(part), "{part} is not in {text}");
+        }
     }
 }

@@ -78,6 +78,48 @@ fn the_cap_holds_against_threads_that_add_series_at_once() {
 }
 
 #[test]
+fn a_series_that_another_thread_added_last_is_found_when_the_metric_is_full() {
+    let (guard, handle) = guard();
+    with_local_recorder(&guard, || {
+        for user in 0..=MAX_SERIES {
+            counter!("logins_total", "user" => user.to_string()).increment(1);
+        }
+    });
+    let key = Key::from_parts("logins_total", vec![Label::new("user", "7")]);
+    let register = |_: &Key| -> Counter { unreachable!("it is there") };
+    // As who looked for it before it was added.
+    let found = guard.counters.find_new(&key, &guard.recorder, register);
+    found.unwrap().increment(1);
+    let text = handle.render();
+    for line in [
+        r#"logins_total{user="7"} 2"#,
+        r#"seaworthy_folded_series_total{metric="logins_total"} 1"#,
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line}");
+    }
+}
+
+#[test]
+fn what_is_ours_has_the_larger_cap_under_opentelemetrys_names_too() {
+    let (guard, handle) = guard();
+    let ours = [
+        names::REQUEST_DURATION,
+        names::ATTEMPT_DURATION,
+        names::ACTIVE_REQUESTS,
+        names::STATE,
+    ];
+    with_local_recorder(&guard, || {
+        for name in ours {
+            (0..MAX_SERIES + 5).for_each(|n| gauge!(name, "http_route" => n.to_string()).set(1.0));
+        }
+    });
+    let text = handle.render();
+    for name in ours {
+        assert_eq!(series(&text, name).len(), MAX_SERIES + 5, "{name}");
+    }
+}
+
+#[test]
 fn made_up_labels_and_made_up_metrics_end_somewhere_too() {
     let (guard, handle) = guard();
     with_local_recorder(&guard, || {

@@ -1,8 +1,8 @@
 //! Which lines are logged, changeable while they are.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use tracing::span::{Attributes, Id, Record};
@@ -24,6 +24,8 @@ struct InForce {
     rules: ArcSwap<Rules>,
     looks_at_spans: AtomicBool,
     told: reload::Layer<(), Registry>,
+    /// Held by whoever changes it: each service of a process has an admin thread that may.
+    changing: Mutex<()>,
 }
 
 struct Rules {
@@ -37,7 +39,8 @@ pub(crate) struct InvalidFilter(String);
 
 impl Rules {
     fn parse(text: &str) -> Result<Self, InvalidFilter> {
-        let filter = EnvFilter::builder().parse(text);
+        // An expression of 1 KiB can take as many MiB as there are, and whoever asks for it the admin thread.
+        let filter = EnvFilter::builder().with_regex(false).parse(text);
         let filter = filter.map_err(|error| InvalidFilter(error.to_string()))?;
         // As it was understood: who has mistyped a level sees it.
         let text = match filter.to_string() {
@@ -59,6 +62,7 @@ impl LogFilter {
             looks_at_spans: AtomicBool::new(rules.looks_at_spans()),
             rules: ArcSwap::from_pointee(rules),
             told: reload::Layer::new(()).0,
+            changing: Mutex::default(),
         })))
     }
 
@@ -74,7 +78,9 @@ impl LogFilter {
             rules: in_force,
             looks_at_spans,
             told,
+            changing,
         } = &*self.0;
+        let _one_at_a_time = changing.lock().unwrap_or_else(PoisonError::into_inner);
         looks_at_spans.store(rules.looks_at_spans(), Ordering::Relaxed);
         in_force.store(Arc::new(rules));
         // Has every place that logs ask again; those of the crate `log` too, which only this knows how to tell.
@@ -147,5 +153,26 @@ impl<S: Subscriber> Filter<S> for LogFilter {
 impl fmt::Display for InvalidFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn of_two_who_change_it_at_once_one_is_in_force_whole() {
+        let filter = LogFilter::parse("info").unwrap();
+        for _ in 0..2_000 {
+            thread::scope(|scope| {
+                for text in ["info", "info,[work]=debug"] {
+                    scope.spawn(|| filter.change(text).unwrap());
+                }
+            });
+            let rules = filter.0.rules.load();
+            assert_eq!(filter.0.looks_at_spans.load(Ordering::Relaxed), rules.looks_at_spans());
+        }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::fmt::{self, Debug};
-use std::time::UNIX_EPOCH;
+use std::fmt::{self, Debug, Display};
+use std::time::{Duration, UNIX_EPOCH};
 
 use tracing::field::{Field, FieldSet, Visit};
 use tracing::span::Record;
@@ -17,6 +17,7 @@ use super::ids::{self, REQUEST_ID, SPAN_ID, TRACE_ID, is_own};
 use super::object::{debug, float, key, number, remove, string};
 use crate::base::clock::Clock;
 use crate::base::context::Origin;
+use crate::telemetry::timeline::render::LAST;
 
 /// What a line says itself; a field of one of these names has `fields.` before it.
 const OF_A_LINE: [&str; 7] = ["timestamp", "level", "target", REQUEST_ID, TRACE_ID, SPAN_ID, "spans"];
@@ -65,7 +66,7 @@ where
 
 fn head(line: &mut String, event: &Event<'_>) {
     let metadata = event.metadata();
-    let now = humantime::format_rfc3339_micros(UNIX_EPOCH + Clock::default().unix_time());
+    let now = time(Clock::default().unix_time());
     number(
         line,
         format_args!("{{\"timestamp\":\"{now}\",\"level\":\"{}\"", metadata.level()),
@@ -80,6 +81,11 @@ fn head(line: &mut String, event: &Event<'_>) {
     let log_target = fields.log_target.filter(|target| !target.is_empty());
     key(line, "target");
     string(line, log_target.as_deref().unwrap_or(metadata.target()));
+}
+
+/// Tells a time since 1970, as late as the format can.
+fn time(since: Duration) -> impl Display {
+    humantime::format_rfc3339_micros(UNIX_EPOCH + since.min(LAST))
 }
 
 /// Writes the user's own spans, from root to leaf.
@@ -215,5 +221,19 @@ impl<'writer> FormatFields<'writer> for JsonFields {
     fn add_fields(&self, current: &'writer mut FormattedFields<Self>, fields: &Record<'_>) -> fmt::Result {
         fields.record(&mut SpanFields(&mut current.fields));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_beyond_all_years_still_has_a_time() {
+        assert_eq!(time(Duration::MAX).to_string(), "9999-12-31T23:59:59.000000Z");
+        assert_eq!(
+            time(Duration::from_micros(1)).to_string(),
+            "1970-01-01T00:00:00.000001Z"
+        );
     }
 }

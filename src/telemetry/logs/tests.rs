@@ -296,6 +296,19 @@ fn a_filter_is_changed_while_it_is_in_use_and_back() {
 }
 
 #[test]
+fn the_value_of_a_field_is_no_regular_expression() {
+    let filter = LogFilter::parse("off,[work{of=a.c}]=debug").unwrap();
+    let text = logged(&filter, Look::Json, || {
+        for of in ["abc", "a.c"] {
+            let _in = info_span!("work", %of).entered();
+            debug!("said {of}");
+        }
+    });
+    assert!(!text.contains("said abc") && text.contains("said a.c"), "{text}");
+    assert!(LogFilter::parse("[work{of=((((a{99}){99}){99}){99})}]=debug").is_ok_and(|filter| filter.text() != "off"));
+}
+
+#[test]
 fn a_filter_of_the_log_alone_is_changed_too_and_leaves_others_what_they_see() {
     for (first, second) in [("info", "debug"), ("info,[work{n=1}]=trace", "info,[work{n=2}]=debug")] {
         let (filter, written, all) = (LogFilter::parse(first).unwrap(), Written::default(), Written::default());

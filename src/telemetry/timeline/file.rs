@@ -1,7 +1,9 @@
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::thread::park_timeout;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -11,11 +13,15 @@ use super::render;
 /// How long a file gets before it becomes `<file>.1`; so there are never more than twice as many bytes.
 const LONGEST: u64 = 1 << 20;
 
+/// The longest wait for whoever wrote there before to let go of it, in hundredths of a second.
+const PATIENCE: u32 = 20;
+
 /// The file of lines, which is opened again when it has gone.
 #[derive(Debug)]
 pub(crate) struct TimelineFile {
     path: PathBuf,
     file: Option<File>,
+    id: FileId,
     len: u64,
     header: Value,
     /// Whether the first line of this run has been written.
@@ -27,11 +33,12 @@ impl TimelineFile {
     ///
     /// # Errors
     ///
-    /// When that cannot be, or when it is there and no ordinary file.
+    /// When that cannot be, when it is there and no ordinary file, or when another one writes there.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let mut output = Self {
             path: path.to_owned(),
             file: None,
+            id: FileId::default(),
             len: 0,
             header: Value::Null,
             has_begun: false,
@@ -71,9 +78,9 @@ impl TimelineFile {
         }
     }
 
-    /// Opens the file again if it has gone, and begins it with who writes there.
+    /// Opens the file again if it has gone or another one is in its place, and begins it with who writes there.
     fn begin(&mut self) -> io::Result<()> {
-        if self.file.is_none() || !self.path.try_exists()? {
+        if self.file.is_none() || fs::metadata(&self.path).map_or(true, |found| id(&found) != self.id) {
             self.reopen()?;
         }
         if self.has_begun && self.len > 0 {
@@ -118,7 +125,9 @@ impl TimelineFile {
         }
         let options = OpenOptions::new().read(true).create(true).append(true).clone();
         let mut file = options.open(&self.path)?;
-        self.len = file.metadata()?.len();
+        take(&file)?;
+        let metadata = file.metadata()?;
+        (self.id, self.len) = (id(&metadata), metadata.len());
         // A line that was not written whole must not swallow the next one.
         if self.len > 0 && last_byte(&mut file)? != b'\n' {
             file.write_all(b"\n")?;
@@ -127,6 +136,37 @@ impl TimelineFile {
         self.file = Some(file);
         Ok(())
     }
+}
+
+/// What tells a file from another one that has its path: the device, and its number there.
+type FileId = (u64, u64);
+
+#[cfg(unix)]
+fn id(metadata: &Metadata) -> FileId {
+    use std::os::unix::fs::MetadataExt;
+
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn id(_: &Metadata) -> FileId {
+    FileId::default()
+}
+
+/// Keeps others from writing there, where that can be.
+fn take(file: &File) -> io::Result<()> {
+    // Elsewhere it would keep others from reading too.
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    for _ in 0..PATIENCE {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => park_timeout(Duration::from_millis(10)),
+            // On some network file systems there are no locks.
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(()),
+        }
+    }
+    Err(io::Error::other("another service writes there"))
 }
 
 fn last_byte(file: &mut File) -> io::Result<u8> {

@@ -9,7 +9,7 @@ mod file;
 mod panics;
 mod recorder;
 mod refusals;
-mod render;
+pub(super) mod render;
 mod ring;
 #[cfg(test)]
 mod tests;
@@ -18,4 +18,4 @@ mod writer;
 
 pub(crate) use file::TimelineFile;
 pub(crate) use panics::install_hook as install_panic_hook;
-pub(crate) use recorder::FlightRecorder;
+pub(crate) use recorder::{FlightRecorder, LAST_ENTRIES};

@@ -30,8 +30,8 @@ const COPIED: u64 = 64;
 /// The most panics of one second that have an entry of their own.
 const PANICS: u64 = 4;
 
-/// The longest wait for the last entries to reach the file.
-const LAST_ENTRIES: Duration = Duration::from_millis(200);
+/// The longest wait for the last entries to reach the log and the file.
+pub(crate) const LAST_ENTRIES: Duration = Duration::from_millis(200);
 
 /// Keeps the last changes of one service in memory of a fixed size.
 ///

@@ -6,6 +6,9 @@ use serde_json::{Value, json};
 
 use super::entry::{Entry, What};
 
+/// The end of the year 9999, which RFC 3339 has no years after.
+pub(in crate::telemetry) const LAST: Duration = Duration::from_secs(253_402_300_799);
+
 /// Writes an entry as one line for people.
 pub(super) fn line(entry: &Entry) -> String {
     let Entry {
@@ -55,8 +58,6 @@ pub(super) fn object(entry: &Entry) -> Value {
 
 /// Tells a time since 1970 as RFC 3339 does.
 pub(super) fn time(time: Duration) -> impl Display {
-    // Up to the year 9999, which the formatter panics after.
-    const LAST: Duration = Duration::from_secs(253_402_300_799);
     format_rfc3339_millis(UNIX_EPOCH + time.min(LAST))
 }
 

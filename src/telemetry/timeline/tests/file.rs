@@ -1,5 +1,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -7,6 +8,7 @@ use super::super::file::TimelineFile;
 use super::super::recorder::FlightRecorder;
 use super::super::ring::SLOTS;
 use super::{count, recorder, say};
+use crate::base::clock::Clock;
 use crate::base::inventory::Describe;
 
 /// A folder of the test's own.
@@ -60,7 +62,12 @@ fn what_is_recorded_last_reaches_the_file_when_the_recorder_goes() {
     recorder.write_to(TimelineFile::open(&path).unwrap()).unwrap();
     say(&recorder, "last");
     drop(recorder);
+    let begin = Clock::default().now();
     while lines(&path).last().is_none_or(|line| line["detail"] != "last") {
+        assert!(
+            Clock::default().now() - begin < Duration::from_secs(10),
+            "it never came"
+        );
         std::thread::yield_now();
     }
 }
@@ -146,4 +153,36 @@ fn what_is_no_ordinary_file_is_not_opened() {
     for path in [&folder, &folder.join("nowhere/timeline.jsonl"), Path::new("/dev/null")] {
         assert!(TimelineFile::open(path).is_err(), "{path:?}");
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_moved_and_made_anew_is_left_to_whoever_moved_it() {
+    let path = folder("moved").join("timeline.jsonl");
+    let moved = path.with_extension("moved");
+    let recorder = recorder();
+    recorder.write_to(TimelineFile::open(&path).unwrap()).unwrap();
+    say(&recorder, "before");
+    flushed(&recorder);
+    fs::rename(&path, &moved).unwrap();
+    fs::write(&path, "").unwrap();
+    say(&recorder, "after");
+    flushed(&recorder);
+    assert_eq!(lines(&moved).last().unwrap()["detail"], "before");
+    let lines = lines(&path);
+    assert_eq!(
+        (&lines[0]["goes_on"], &lines[1]["detail"]),
+        (&true.into(), &"after".into())
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn two_do_not_write_to_one_file() {
+    let path = folder("two").join("timeline.jsonl");
+    let first = TimelineFile::open(&path).unwrap();
+    let second = TimelineFile::open(&path).unwrap_err();
+    assert_eq!(second.to_string(), "another service writes there");
+    drop(first);
+    assert!(TimelineFile::open(&path).is_ok());
 }
