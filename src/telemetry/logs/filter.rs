@@ -155,24 +155,3 @@ impl fmt::Display for InvalidFilter {
         f.write_str(&self.0)
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use std::thread;
-
-    use super::*;
-
-    #[test]
-    fn of_two_who_change_it_at_once_one_is_in_force_whole() {
-        let filter = LogFilter::parse("info").unwrap();
-        for _ in 0..2_000 {
-            thread::scope(|scope| {
-                for text in ["info", "info,[work]=debug"] {
-                    scope.spawn(|| filter.change(text).unwrap());
-                }
-            });
-            let rules = filter.0.rules.load();
-            assert_eq!(filter.0.looks_at_spans.load(Ordering::Relaxed), rules.looks_at_spans());
-        }
-    }
-}
