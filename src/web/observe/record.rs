@@ -81,9 +81,7 @@ impl Record {
     pub(super) fn head<B>(&mut self, response: &Response<B>) {
         self.status = Some(response.status());
         self.code = Code::told(response.headers());
-        // Signed: that is the only whole number that OpenTelemetry has.
-        self.span
-            .record("http.response.status_code", i64::from(response.status().as_u16()));
+        span::head(&self.span, response.status());
         if !self.is_declared {
             self.route = response.extensions().get().cloned();
             if let Some(route) = &self.route {
@@ -108,12 +106,7 @@ impl Record {
 
     pub(super) fn end(&mut self, outcome: Outcome, error: Option<&str>) {
         self.told = true;
-        if let Some(error) = error {
-            self.span.record("error.type", error);
-        }
-        if outcome == Outcome::Failure {
-            self.span.record("otel.status_code", "ERROR");
-        }
+        span::end(&self.span, outcome, error);
         if let Some(refusal) = &self.refusal {
             tell_refused(refusal);
         }

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use http::{Request, Version};
+use http::{Request, StatusCode, Version};
 use tracing::field::{Empty, display};
 use tracing::{Span, info_span};
 
 use crate::base::context::Origin;
+use crate::base::outcome::Outcome;
 
 /// As much of a path is told.
 const PATH: usize = 256;
@@ -34,6 +35,25 @@ pub(super) fn of<B>(request: &Request<B>, method: &'static str, scheme: &'static
         error.type = Empty,
         otel.status_code = Empty,
     )
+}
+
+/// Records the status of the response.
+pub(super) fn head(span: &Span, status: StatusCode) {
+    // Looking for a field costs as much where nobody records it.
+    if !span.is_disabled() {
+        // Signed: that is the only whole number that OpenTelemetry has.
+        span.record("http.response.status_code", i64::from(status.as_u16()));
+    }
+}
+
+/// Records how it ended.
+pub(super) fn end(span: &Span, outcome: Outcome, error: Option<&str>) {
+    if let Some(error) = error {
+        span.record("error.type", error);
+    }
+    if outcome == Outcome::Failure {
+        span.record("otel.status_code", "ERROR");
+    }
 }
 
 /// Records the template of an endpoint that was found late.
