@@ -57,6 +57,7 @@
 //! | [`grpc`] | `grpc` | the retry of gRPC methods that are declared to be idempotent; the codes |
 //! | [`telemetry`] | `metrics` | counters and states of policies to the `metrics` facade; with `otlp` the [export of spans](docs::traces) |
 //! | [`App`], [`run`] | `app` | the assembly: server, guarded dependencies, admin plane, settings, signals, logs |
+//! | [`review`] | `app` | go or no-go: the [checklist](docs::checklist), its evidence, the verdict |
 //! | `testing` | `test-util` with `app` | tests of a whole service: a client without sockets, a paused clock, a dependency that fails when told to |
 //! | [`budget`], [`replay`], [`attempt`] | with `retry` or `hedge` | what pays for further attempts, how a request is repeated, which attempt this is |
 //! | [`key`] | with `bulkhead`, `http` or `rate-limit` | who a request is counted for |
@@ -95,6 +96,8 @@ pub mod grpc;
 #[cfg(feature = "health")]
 pub mod health;
 #[cfg(feature = "app")]
+pub mod review;
+#[cfg(feature = "app")]
 mod server;
 #[cfg(feature = "shutdown")]
 pub mod shutdown;
@@ -107,12 +110,14 @@ pub mod web;
 pub use assembly::testing;
 #[cfg(feature = "app")]
 pub use assembly::{
-    App, AppBuilder, AppError, Bound, Control, Dependency, DependencyBuilder, DependencyLayer, Endpoint, Finding,
-    Guard, HttpClient, HttpClientFuture, HttpDependencyLayer, run,
+    App, AppBuilder, AppError, Bound, Control, Dependency, DependencyBuilder, DependencyLayer, Endpoint, Guard,
+    HttpClient, HttpClientFuture, HttpDependencyLayer, run,
 };
 #[cfg(feature = "http")]
 pub use base::context;
 pub use base::error::{BoxError, InvalidSetting, InvalidSettings};
+#[cfg(feature = "app")]
+pub use base::finding::Finding;
 #[cfg(any(feature = "bulkhead", feature = "http", feature = "rate-limit"))]
 pub use base::key;
 #[cfg(any(feature = "adaptive", feature = "load-shed"))]
@@ -151,6 +156,8 @@ pub use web::Body;
 pub mod docs {
     #[doc = include_str!("docs/architecture.md")]
     pub mod architecture {}
+    #[doc = include_str!("docs/checklist.md")]
+    pub mod checklist {}
     #[doc = include_str!("docs/life-of-a-request.md")]
     pub mod life_of_a_request {}
     #[doc = include_str!("docs/logs.md")]

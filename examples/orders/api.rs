@@ -138,3 +138,22 @@ async fn events(Extension(draining): Extension<Draining>) -> Sse<impl Stream<Ite
         }
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_has_one_to_a_thousand_of_an_item_with_a_name() {
+        let complaint = |bytes: usize, quantity| {
+            let item = "a".repeat(bytes);
+            Order { item, quantity }.complaint()
+        };
+        for (bytes, quantity) in [(1, 1), (64, 1000)] {
+            assert_eq!(complaint(bytes, quantity), None, "{bytes} bytes, {quantity}");
+        }
+        for (bytes, quantity) in [(0, 1), (65, 1), (1, 0), (1, 1001)] {
+            assert!(complaint(bytes, quantity).is_some(), "{bytes} bytes, {quantity}");
+        }
+    }
+}

@@ -28,11 +28,13 @@ pub(super) fn accepted(headers: &HeaderMap) -> Exposition {
 
 /// Returns whether plain text is named, and liked better than JSON.
 pub(super) fn prefers_text(headers: &HeaderMap) -> bool {
-    let liked = |name: &str| {
-        let ranges = ranges(headers).filter(|range| range.name.eq_ignore_ascii_case(name));
-        ranges.map(|range| range.q).fold(0.0, f64::max)
-    };
-    liked("text/plain") > liked("application/json")
+    liked(headers, "text/plain") > liked(headers, "application/json")
+}
+
+/// Returns how much a type is liked that is named: from 0, which is not at all, to 1.
+pub(super) fn liked(headers: &HeaderMap, name: &str) -> f64 {
+    let ranges = ranges(headers).filter(|range| range.name.eq_ignore_ascii_case(name));
+    ranges.map(|range| range.q).fold(0.0, f64::max)
 }
 
 fn ranges(headers: &HeaderMap) -> impl Iterator<Item = Range<'_>> {

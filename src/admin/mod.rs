@@ -5,6 +5,7 @@
 mod accept;
 mod log;
 mod plane;
+mod review;
 mod routes;
 mod timeline;
 mod token;

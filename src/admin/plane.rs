@@ -57,7 +57,7 @@ impl Plane {
         };
         let connections = Shutdown::builder().build().map_err(io::Error::other)?;
         let counters = Arc::<Counters>::default();
-        inventory.add(ServerEntry {
+        inventory.wire(ServerEntry {
             name: "admin",
             config: config.clone(),
             counters: Arc::clone(&counters),

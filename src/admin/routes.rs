@@ -10,10 +10,12 @@ use tower_service::Service;
 
 use super::accept::accepted;
 use super::log::{self, LogPage};
+use super::review::{self, ReviewPage};
 use super::timeline;
 use super::token::Token;
 use crate::base::inventory::{Entry, Inventory};
 use crate::health::Health;
+use crate::review::Reviewer;
 use crate::telemetry::Telemetry;
 use crate::web::{Body, Detail, probe};
 
@@ -24,6 +26,7 @@ pub(crate) struct AdminRoutes {
     inventory: Inventory,
     telemetry: Telemetry,
     log: LogPage,
+    review: Option<ReviewPage>,
     exposes_all: bool,
 }
 
@@ -35,6 +38,7 @@ impl AdminRoutes {
             inventory,
             log: LogPage::new(telemetry.clone(), None),
             telemetry,
+            review: None,
             exposes_all,
         }
     }
@@ -42,6 +46,12 @@ impl AdminRoutes {
     /// Lets whoever has this token change things.
     pub(crate) fn token(mut self, token: Option<Token>) -> Self {
         self.log = LogPage::new(self.telemetry.clone(), token);
+        self
+    }
+
+    /// Answers with the review of the service.
+    pub(crate) fn reviewer(mut self, reviewer: Reviewer) -> Self {
+        self.review = Some(ReviewPage::new(reviewer));
         self
     }
 
@@ -71,6 +81,8 @@ impl AdminRoutes {
             "/inventory" if self.exposes_all => Some(self.wired()),
             "/timeline" if self.exposes_all => Some(timeline::page(request, &self.telemetry.recorder)),
             log::PATH if self.exposes_all => Some(log::in_force()),
+            // Every other method of it.
+            review::PATH if self.exposes_all && self.review.is_some() => Some(text(StatusCode::OK, String::new())),
             _ => None,
         };
         match known {
@@ -163,6 +175,14 @@ impl Service<Request<Body>> for AdminRoutes {
         if self.exposes_all && log::is_change(&request) {
             let log = self.log.clone();
             return Box::pin(async move { Ok(log.change(request).await) });
+        }
+        if let Some(review) = self
+            .review
+            .as_ref()
+            .filter(|_| self.exposes_all && review::is_asked(&request))
+        {
+            let answer = review.clone().answer(&request);
+            return Box::pin(async { Ok(answer.await) });
         }
         Box::pin(ready(Ok(self.answer(&request))))
     }

@@ -1,14 +1,17 @@
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Uri;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 
 use super::builder::{AppBuilder, Startup};
 use super::error::AppError;
-use super::finding::Finding;
 use super::inbound::Inbound;
 #[cfg(not(feature = "otlp"))]
 use super::no_otlp::Collector;
@@ -19,14 +22,20 @@ use super::settings::Settings;
 use super::sizing::SizingEntry;
 use super::table::EndpointTable;
 use super::{run, serve};
+use crate::base::clock::Clock;
 use crate::base::error::{InvalidSetting, InvalidSettings};
 use crate::base::events::EventSink;
+use crate::base::finding::Finding;
 use crate::base::inventory::Inventory;
 use crate::health::{Health, Heartbeat, Watchdog};
+use crate::review::{Review, Reviewer};
 use crate::server::{Counters, listen};
 use crate::shutdown::{Drained, Shutdown, Tracker};
 use crate::telemetry::{Telemetry, TimelineFile, install_logs, names};
 use crate::web::HttpService;
+
+/// How long the review before a start may take.
+const REVIEW: Duration = Duration::from_secs(10);
 
 /// A whole service, ready to be served.
 ///
@@ -39,7 +48,7 @@ pub struct App {
     pub(super) endpoints: EndpointTable,
     pub(super) inbound: Inbound,
     pub(super) urls: BTreeMap<String, Uri>,
-    pub(super) findings: Vec<Finding>,
+    pub(super) reviewer: Reviewer,
     pub(super) inventory: Inventory,
     pub(super) telemetry: Telemetry,
     pub(super) collector: Collector,
@@ -96,7 +105,30 @@ impl App {
     ///
     /// They are logged as warnings when the service is bound.
     pub fn findings(&self) -> &[Finding] {
-        &self.findings
+        self.reviewer.findings()
+    }
+
+    /// Reviews the service as it is now, against the [checklist](crate::docs::checklist).
+    ///
+    /// Reads the files that the manifest names, so it may block for a moment. What is measured is as it was when it was
+    /// [measured](Self::measure) last.
+    pub fn review(&self) -> Review {
+        self.reviewer.review(Clock::default().unix_time())
+    }
+
+    /// Reviews the service as it is now for another time since 1970, for tests of what expires.
+    pub fn review_at(&self, time: Duration) -> Review {
+        self.reviewer.review(time)
+    }
+
+    /// Takes every measurement of the review once, at the same time, each within 5 s; a served app does so by itself.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future gives up those that are not over.
+    pub fn measure(&self) -> impl Future<Output = ()> + Send + use<> {
+        let reviewer = self.reviewer.clone();
+        async move { reviewer.measurements().take().await }
     }
 
     /// Binds both addresses, without serving yet; tells which ports a 0 became.
@@ -112,7 +144,7 @@ impl App {
     pub fn bind(self) -> Result<Bound, AppError> {
         self.install()?;
         self.telemetry.metrics.install();
-        for finding in &self.findings {
+        for finding in self.findings() {
             tracing::warn!(target: names::LOG, subject = finding.subject, found = finding.found, "{}", finding.advice);
         }
         let file = self.settings.recorder_file.as_deref().map(open_timeline).transpose()?;
@@ -137,6 +169,24 @@ impl App {
             self.collector.withdraw();
         }
         Ok(())
+    }
+
+    /// Measures, and refuses to go on below the level that the setting `review.require` says.
+    pub(super) fn require(&self) -> impl Future<Output = Result<(), AppError>> + Send + use<> {
+        let (level, reviewer) = (self.settings.review.require, self.reviewer.clone());
+        async move {
+            let Some(level) = level else {
+                return Ok(());
+            };
+            reviewer.measurements().take().await;
+            // It reads files, and a disk may hang.
+            let review = spawn_blocking(move || reviewer.review(Clock::default().unix_time()));
+            let review = timeout(REVIEW, review)
+                .await
+                .map_err(|_| io::Error::other("the review did not end"))?;
+            let review = review.map_err(io::Error::other)?;
+            review.require(level).map_err(AppError::NotReady)
+        }
     }
 
     /// [Binds](App::bind) and [serves](Bound::serve).
@@ -198,7 +248,8 @@ impl Bound {
     ///
     /// # Errors
     ///
-    /// When the system refuses a thread or a runtime.
+    /// When the system refuses a thread or a runtime, and when the review is below the level of the setting
+    /// `review.require`.
     ///
     /// # Cancellation
     ///

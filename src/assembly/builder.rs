@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Method;
 
@@ -27,12 +28,19 @@ use super::table::EndpointTable;
 use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
 use crate::base::inventory::{Describe, Entry, Inventory};
 use crate::health::{Check, Health, StartupTask};
+use crate::review::{
+    Criteria, Criterion, Freshness, Manifest, Measurements, Parts, Probe, Reviewer, SchemaGate, check_measurements,
+};
 use crate::server::{Counters, ServerEntry};
 use crate::shutdown::Shutdown;
-use crate::telemetry::{LogEntry, Telemetry};
+use crate::telemetry::{LogEntry, LogFormat, Telemetry};
 
 /// A startup task with its work, which begins when the service is served.
 pub(super) type Startup = (StartupTask, Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>);
+
+/// How often a measurement for the review is taken, and how long one may take: it gives up sooner by itself.
+const MEASURED_EVERY: Duration = Duration::from_secs(60);
+const MEASURED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Builds an [`App`].
 #[must_use]
@@ -45,6 +53,9 @@ pub struct AppBuilder {
     pub(super) dependencies: Vec<Declared>,
     waivers: Waivers,
     startup: Vec<Startup>,
+    manifest: Option<PathBuf>,
+    criteria: Vec<Box<dyn Criterion>>,
+    measurements: Measurements,
     health: Health,
     pub(super) telemetry: Telemetry,
     signals: bool,
@@ -63,6 +74,9 @@ impl AppBuilder {
             dependencies: Vec::new(),
             waivers: Waivers::default(),
             startup: Vec::new(),
+            manifest: None,
+            criteria: Vec::new(),
+            measurements: Measurements::default(),
             health: Health::builder().events(telemetry.clone()).build(),
             telemetry,
             signals: true,
@@ -80,6 +94,43 @@ impl AppBuilder {
     pub fn settings_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.settings_file = Some(path.into());
         self
+    }
+
+    /// Reads the manifest, in which somebody attests what no code can prove; see [the checklist](crate::docs::checklist).
+    /// The setting `review.manifest` wins over it.
+    pub fn manifest_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.manifest = Some(path.into());
+        self
+    }
+
+    /// Adds an item to the checklist.
+    pub fn criterion(mut self, criterion: impl Criterion) -> Self {
+        self.criteria.push(Box::new(criterion));
+        self
+    }
+
+    /// Measures how old something is, for the review: a backup, a restore drill, a retention job.
+    pub fn freshness(self, freshness: Freshness) -> Self {
+        self.measurement(freshness.probe())
+    }
+
+    /// Lets the service start only with the schema that its code needs; a startup task of the schema's name waits for it.
+    pub fn schema(mut self, schema: SchemaGate) -> Self {
+        let name = schema.name().to_owned();
+        let (probe, gate) = schema.split();
+        self = self.startup_task(&name, gate.pass());
+        self.measurement(probe)
+    }
+
+    /// Measures in the background; what it says never makes the service unready.
+    fn measurement(mut self, probe: Probe) -> Self {
+        self.measurements.add(probe.clone());
+        let check = Check::new(probe.name().to_owned(), move || {
+            let probe = probe.clone();
+            async move { probe.ask().await }
+        });
+        let check = check.optional().interval(MEASURED_EVERY).timeout(MEASURED_WITHIN);
+        self.check(check)
     }
 
     /// Sets a default for a setting, such as `("server.listen", "127.0.0.1:0")`; file and environment win over it.
@@ -183,19 +234,20 @@ impl AppBuilder {
         let sizing = Sizing::detect();
         let (settings, wrong) = Settings::read(&self.defaults, self.settings_file.as_deref(), env, &sizing);
         self.wrong.extend(wrong);
+        let review = self.review(&settings);
         let inventory = Inventory::default();
-        inventory.add(About {
+        let owner = self.owner.take();
+        inventory.wire(About {
             name: self.name.to_string(),
-            owner: self.owner.take().unwrap_or_default(),
+            owner: owner.clone().unwrap_or_default(),
         });
         self.waivers.check("app", &inbound::CONTROLS, &mut self.wrong);
-        self.waivers.entries("app").for_each(|waiver| inventory.add(waiver));
         let waived = self.waivers.now();
         let numbers = self.inbound_numbers(&settings, &waived);
         let mut house = House::new(&settings, &waived, &self.telemetry, &inventory);
         let endpoints = EndpointTable::new(std::mem::take(&mut self.endpoints), &mut house);
         let endpoints = endpoints.map_err(|wrong| self.wrong.extend(wrong)).unwrap_or_default();
-        let inbound = Inbound::new(&settings, &waived, &self.telemetry, &inventory, &mut self.wrong);
+        let inbound = Inbound::new(&settings, &self.waivers, &self.telemetry, &inventory, &mut self.wrong);
         let shutdown = Shutdown::builder()
             .config(settings.shutdown.clone())
             .events(self.telemetry.clone())
@@ -223,24 +275,38 @@ impl AppBuilder {
             return Err(InvalidSettings::of(self.wrong).into());
         };
 
-        inventory.add(shutdown.clone());
+        inventory.wire(shutdown.clone());
         let telemetry = self.telemetry.access_ratio(settings.access_ratio);
-        inventory.add(LogEntry(Arc::clone(&telemetry.access)));
+        inventory.wire(LogEntry(Arc::clone(&telemetry.access)));
         collector.add_to(&inventory);
-        inventory.add(telemetry.recorder.clone());
+        inventory.wire(telemetry.recorder.clone());
         let pulse = Pulse::new(telemetry.clone());
-        inventory.add(pulse.clone());
+        inventory.wire(pulse.clone());
         let sizing = SizingEntry::new(sizing, settings.places);
-        inventory.add(sizing.clone());
-        OpenFiles::detect().into_iter().for_each(|files| inventory.add(files));
+        inventory.wire(sizing.clone());
+        OpenFiles::detect().into_iter().for_each(|files| inventory.wire(files));
         let connections = Arc::<Counters>::default();
-        inventory.add(ServerEntry {
+        inventory.wire(ServerEntry {
             name: "server",
             config: settings.server.clone(),
             counters: Arc::clone(&connections),
             shutdown: shutdown.clone(),
         });
-        self.health.describe_into(&inventory);
+        inventory.wire(self.health.listing());
+        let (criteria, manifest) = review;
+        let reviewer = Reviewer::new(Parts {
+            service: self.name.to_string(),
+            owner: owner.unwrap_or_default(),
+            target: settings.review.target,
+            is_log_pretty: settings.log_format == LogFormat::Pretty,
+            inventory: inventory.clone(),
+            health: self.health.clone(),
+            findings,
+            manifest,
+            criteria,
+            measurements: self.measurements,
+            recorder_file: settings.recorder_file.clone(),
+        });
         Ok(App {
             name: self.name,
             settings,
@@ -249,7 +315,7 @@ impl AppBuilder {
             endpoints,
             inbound,
             urls,
-            findings,
+            reviewer,
             inventory,
             telemetry,
             collector,
@@ -259,6 +325,24 @@ impl AppBuilder {
             startup: self.startup,
             signals: self.signals,
         })
+    }
+
+    /// Puts the checklist together, and reads the manifest.
+    fn review(&mut self, settings: &Settings) -> (Criteria, Manifest) {
+        let criteria = Criteria::new(std::mem::take(&mut self.criteria), &mut self.wrong);
+        let items = criteria.items();
+        check_measurements(&self.measurements, &items, &mut self.wrong);
+        let path = settings.review.manifest.as_ref().or(self.manifest.as_ref());
+        let names: Vec<_> = self
+            .dependencies
+            .iter()
+            .map(|declared| Arc::clone(&declared.name))
+            .collect();
+        let manifest = path.map(|path| Manifest::read(path, &items, &mut self.wrong));
+        if let Some(manifest) = &manifest {
+            manifest.check_dependencies(&names, &mut self.wrong);
+        }
+        (criteria, manifest.unwrap_or_default())
     }
 
     fn inbound_numbers(&self, settings: &Settings, waived: &[Control]) -> lint::Inbound {

@@ -3,6 +3,7 @@ use std::fmt;
 use std::io;
 
 use crate::base::error::InvalidSettings;
+use crate::review::NotReady;
 use crate::server::ListenError;
 
 /// A service cannot start.
@@ -11,6 +12,8 @@ use crate::server::ListenError;
 pub enum AppError {
     /// Settings or declarations cannot be accepted; all that is wrong is listed. Exit code 78.
     Settings(InvalidSettings),
+    /// The review is below the level that the setting `review.require` says; the error lists what to do. Exit code 78.
+    NotReady(NotReady),
     /// An address cannot be listened on. Exit code 1.
     Listen(ListenError),
     /// The system refused a thread, a runtime or a socket. Exit code 1.
@@ -21,6 +24,11 @@ impl fmt::Display for AppError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Settings(wrong) => write!(f, "settings refused:\n{wrong}"),
+            Self::NotReady(error) => write!(
+                f,
+                "not started, as the setting `review.require` asks for {} or more\n{error}\nnot started: mend the above, or set `review.require` to what is reached",
+                error.review().target
+            ),
             Self::Listen(error) => error.fmt(f),
             Self::System(error) => write!(f, "the system refused what a service needs to run: {error}"),
         }
@@ -31,6 +39,7 @@ impl Error for AppError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Settings(wrong) => Some(wrong),
+            Self::NotReady(error) => Some(error),
             Self::Listen(error) => Some(error),
             Self::System(error) => Some(error),
         }

@@ -1,9 +1,9 @@
 //! What the inbound stack is made of, from settings and waivers.
 
-use super::control::Control;
+use super::control::{Control, Waivers};
 use super::settings::Settings;
 use crate::base::error::{InvalidSetting, InvalidSettings};
-use crate::base::inventory::Inventory;
+use crate::base::inventory::{Describe, Entry, Inventory};
 use crate::policy::adaptive::AdaptiveLimit;
 use crate::policy::bulkhead::{BulkheadConfig, PartitionedBulkhead};
 use crate::policy::load_shed::LoadShed;
@@ -39,14 +39,15 @@ const LEAST: u32 = 20;
 const MOST: u32 = 1_000_000;
 
 impl Inbound {
-    /// Makes them; what is left out lets everything through, and is not in the inventory.
+    /// Makes them; what is left out lets everything through.
     pub(super) fn new(
         settings: &Settings,
-        waived: &[Control],
+        waivers: &Waivers,
         telemetry: &Telemetry,
         inventory: &Inventory,
         wrong: &mut Vec<InvalidSetting>,
     ) -> Option<Self> {
+        let waived = waivers.now();
         let is_on = |control| !waived.contains(&control);
         let deadline = Timeout::builder(NAME)
             .limit(settings.deadline)
@@ -86,22 +87,50 @@ impl Inbound {
             adaptive,
             bulkhead,
         };
-        inbound.describe_into(inventory, is_on);
+        inventory.wire(InboundEntry::new(&inbound, waivers));
         Some(inbound)
     }
+}
 
-    fn describe_into(&self, inventory: &Inventory, is_on: impl Fn(Control) -> bool) {
-        inventory.add(self.deadline.clone());
+/// What the inventory says of the guards that all requests go through.
+struct InboundEntry {
+    deadline: Timeout,
+    shed: Option<LoadShed>,
+    adaptive: Option<AdaptiveLimit>,
+    bulkhead: Option<PartitionedBulkhead>,
+    waivers: Waivers,
+}
+
+impl InboundEntry {
+    /// What is left out lets everything through, and is not described.
+    fn new(inbound: &Inbound, waivers: &Waivers) -> Self {
+        let waived = waivers.now();
+        let is_on = |control| !waived.contains(&control);
         // Without a signal it refuses nobody.
-        if is_on(Control::LoadShed) && (is_on(Control::AdaptiveLimit) || is_on(Control::Bulkhead)) {
-            inventory.add(self.shed.clone());
+        let sheds = is_on(Control::LoadShed) && (is_on(Control::AdaptiveLimit) || is_on(Control::Bulkhead));
+        Self {
+            deadline: inbound.deadline.clone(),
+            shed: sheds.then(|| inbound.shed.clone()),
+            adaptive: is_on(Control::AdaptiveLimit).then(|| inbound.adaptive.clone()),
+            bulkhead: is_on(Control::Bulkhead).then(|| inbound.bulkhead.clone()),
+            waivers: waivers.clone(),
         }
-        if is_on(Control::AdaptiveLimit) {
-            inventory.add(self.adaptive.clone());
-        }
-        if is_on(Control::Bulkhead) {
-            inventory.add(self.bulkhead.clone());
-        }
+    }
+}
+
+impl Describe for InboundEntry {
+    fn describe(&self) -> Entry {
+        Entry::new("inbound", NAME, "on")
+    }
+
+    fn describe_all(&self) -> Vec<Entry> {
+        let mut entries = vec![self.describe(), self.deadline.describe()];
+        entries.extend(self.shed.as_ref().map(LoadShed::describe));
+        entries.extend(self.adaptive.as_ref().map(AdaptiveLimit::describe));
+        let partitions = self.bulkhead.as_ref().map(PartitionedBulkhead::describe_all);
+        entries.extend(partitions.into_iter().flatten());
+        entries.extend(self.waivers.entries("app").map(|waiver| waiver.describe()));
+        entries
     }
 }
 

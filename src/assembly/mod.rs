@@ -25,7 +25,6 @@ mod dependency;
 mod descriptors;
 mod endpoint;
 mod error;
-mod finding;
 mod inbound;
 mod lint;
 #[cfg(not(feature = "otlp"))]
@@ -51,5 +50,4 @@ pub use dependency::{
 };
 pub use endpoint::Endpoint;
 pub use error::AppError;
-pub use finding::Finding;
 pub use run::run;

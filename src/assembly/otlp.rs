@@ -47,7 +47,7 @@ impl Collector {
 
     pub(super) fn add_to(&self, inventory: &Inventory) {
         if let Some(traces) = &self.0 {
-            inventory.add(traces.clone());
+            inventory.wire(traces.clone());
         }
     }
 

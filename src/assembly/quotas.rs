@@ -1,8 +1,8 @@
-use super::control::Control;
+use super::control::{Control, Waivers};
 use super::endpoint::Endpoint;
 use super::settings::{Clients, Settings};
 use crate::base::error::{InvalidSetting, InvalidSettings};
-use crate::base::inventory::Inventory;
+use crate::base::inventory::{Describe, Entry, Inventory};
 use crate::policy::rate_limit::{AtCapacity, KeyedRateLimit, Quota, RateLimit};
 use crate::telemetry::Telemetry;
 use crate::web::{ClientKey, Quotas};
@@ -39,6 +39,7 @@ impl<'a> House<'a> {
         };
         if is_on(Control::ClientRateLimit) {
             house.each = house.each("clients".into(), settings.clients.quota);
+            house.each.iter().for_each(|each| inventory.wire(each.clone()));
         }
         house
     }
@@ -50,10 +51,6 @@ impl<'a> House<'a> {
         endpoint
             .waivers
             .check(&format!("endpoint {name}"), &CONTROLS, &mut self.wrong);
-        endpoint
-            .waivers
-            .entries(&format!("endpoint {name}"))
-            .for_each(|waiver| self.inventory.add(waiver));
         let waived = endpoint.waivers.now();
         let is_on = |control| !waived.contains(&control);
         let each = match endpoint.per_client {
@@ -65,6 +62,12 @@ impl<'a> House<'a> {
         let all = all.or(self.all.map(|quota| (quota, false)));
         let all = all.filter(|_| is_on(Control::RateLimit));
         let all = all.and_then(|(quota, is_told)| Some((self.all(name, quota)?, is_told)));
+        self.inventory.wire(EndpointEntry {
+            name: name.to_owned(),
+            all: all.as_ref().map(|(all, _)| all.clone()),
+            each: each.clone(),
+            waivers: endpoint.waivers.clone(),
+        });
         let any = all.is_some() || each.is_some();
         any.then(|| Quotas::new(self.clients.ip, self.clients.headers, each, all))
     }
@@ -74,22 +77,54 @@ impl<'a> House<'a> {
             .quota(quota)
             .events(self.telemetry.clone())
             .build();
-        let limit = self.note(limit)?;
-        self.inventory.add(limit.clone());
-        Some(limit)
+        self.note(limit)
     }
 
     fn each(&mut self, name: String, quota: Quota) -> Option<KeyedRateLimit<ClientKey>> {
         let limit = RateLimit::builder(name).quota(quota).events(self.telemetry.clone());
-        let limit = limit.build_keyed(self.clients.capacity, AtCapacity::Forget);
-        let limit = self.note(limit)?;
-        self.inventory.add(limit.clone());
-        Some(limit)
+        self.note(limit.build_keyed(self.clients.capacity, AtCapacity::Forget))
     }
 
     fn note<T>(&mut self, built: Result<T, InvalidSettings>) -> Option<T> {
         built
             .map_err(|wrong| self.wrong.extend_from_slice(wrong.as_slice()))
             .ok()
+    }
+}
+
+/// What the inventory says of an endpoint.
+struct EndpointEntry {
+    name: String,
+    all: Option<RateLimit>,
+    /// With whether it is its own.
+    each: Option<(KeyedRateLimit<ClientKey>, bool)>,
+    waivers: Waivers,
+}
+
+impl Describe for EndpointEntry {
+    fn describe(&self) -> Entry {
+        let all = self.all.as_ref().map(|all| all.config());
+        let each = self.each.as_ref().map(|(each, _)| each.config());
+        let mut entry = Entry::new("endpoint", self.name.as_str(), "on");
+        if let Some(all) = all {
+            entry = entry.setting("quota", all.quota).setting("shadow", all.shadow);
+        }
+        if let Some(each) = each {
+            entry = entry
+                .setting("client_quota", each.quota)
+                .setting("client_shadow", each.shadow);
+        }
+        entry
+    }
+
+    /// What all endpoints share is described where it is made.
+    fn describe_all(&self) -> Vec<Entry> {
+        let own = self.each.as_ref().filter(|(_, is_own)| *is_own);
+        let mut entries = vec![self.describe()];
+        entries.extend(own.map(|(each, _)| each.describe()));
+        entries.extend(self.all.as_ref().map(RateLimit::describe));
+        let subject = format!("endpoint {}", self.name);
+        entries.extend(self.waivers.entries(&subject).map(|waiver| waiver.describe()));
+        entries
     }
 }

@@ -13,7 +13,7 @@ use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
 use crate::shutdown::Drained;
 use crate::telemetry::{flush_logs, install_panic_hook};
 
-/// Settings were refused (`EX_CONFIG` of sysexits).
+/// Settings were refused, or the review is below what they require (`EX_CONFIG` of sysexits).
 const REFUSED: u8 = 78;
 
 /// Whether [`run`] owns this process, so that its admin thread may end it.
@@ -39,7 +39,7 @@ pub(super) fn owns_process() -> bool {
 /// | 1 | it could not start, as when an address is in use |
 /// | 3 | something was cut at the drain's deadline, or a hook failed |
 /// | 70 | the runtime was stalled and had to be ended |
-/// | 78 | settings were refused |
+/// | 78 | settings were refused, or the review is below what they require |
 /// | 130, 143 | a second `SIGINT` or `SIGTERM` ended it |
 ///
 /// The runtime has as many workers as the container has whole CPUs, but two at least; `TOKIO_WORKER_THREADS` in the
@@ -69,7 +69,10 @@ where
         Ok(drained) => drained.exit_code(),
         Err(error) => {
             eprintln!("error: {error}");
-            let refused = matches!(error.downcast_ref(), Some(AppError::Settings(_))) || error.is::<InvalidSettings>();
+            let refused = matches!(
+                error.downcast_ref(),
+                Some(AppError::Settings(_) | AppError::NotReady(_))
+            ) || error.is::<InvalidSettings>();
             if refused { REFUSED } else { 1 }
         }
     })

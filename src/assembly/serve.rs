@@ -34,6 +34,7 @@ pub(super) async fn serve(bound: Bound, service: impl HttpService) -> Result<Dra
         file,
         ..
     } = bound;
+    app.require().await?;
     let recorder = app.telemetry.recorder.clone();
     recorder.watch_panics();
     if let Some(file) = file {
@@ -119,6 +120,7 @@ pub(super) fn routes(app: &App, address: SocketAddr) -> AdminRoutes {
         app.telemetry.clone(),
         exposes_all,
     )
+    .reviewer(app.reviewer.clone())
     .token(app.settings.admin_token.clone())
 }
 

@@ -11,6 +11,7 @@ use crate::base::context::SampleRatio;
 use crate::base::error::InvalidSetting;
 use crate::client::{ALLOWED, BaseUrl};
 use crate::policy::rate_limit::Quota;
+use crate::review::{Level, NoLevel};
 use crate::server::ServerConfig;
 use crate::shutdown::ShutdownConfig;
 use crate::telemetry::{LogFormat, is_filter};
@@ -44,6 +45,7 @@ pub(super) struct Settings {
     pub(super) access_ratio: SampleRatio,
     pub(super) traces: TraceSettings,
     pub(super) recorder_file: Option<PathBuf>,
+    pub(super) review: ReviewSettings,
     pub(super) dependencies: BTreeMap<String, DependencySettings>,
 }
 
@@ -66,6 +68,27 @@ impl TraceSettings {
             endpoint: reader.optional(Self::ENDPOINT, ALLOWED, |_| true),
             protocol: reader.one_of("traces.protocol", [Self::HTTP, "grpc"]),
             sample_ratio: reader.take("traces.sample_ratio", SampleRatio::ALL, "from 0 to 1", |_| true),
+        }
+    }
+}
+
+/// How mature the service is to be.
+#[derive(Clone, Debug)]
+pub(super) struct ReviewSettings {
+    /// The level that reviews are about.
+    pub(super) target: Level,
+    /// Below this level the service does not start; none starts it always.
+    pub(super) require: Option<Level>,
+    pub(super) manifest: Option<PathBuf>,
+}
+
+impl ReviewSettings {
+    fn read_from(reader: &mut Reader) -> Self {
+        let target = reader.optional("review.target", NoLevel::ALLOWED, |_| true);
+        Self {
+            target: target.unwrap_or(Level::Resilient),
+            require: reader.optional("review.require", NoLevel::ALLOWED, |_| true),
+            manifest: reader.file("review.manifest"),
         }
     }
 }
@@ -244,6 +267,7 @@ impl Settings {
         let access_ratio = reader.take("log.access_ratio", SampleRatio::ALL, "from 0 to 1", |_| true);
         let traces = TraceSettings::read_from(reader);
         let recorder_file = reader.file("recorder.file");
+        let review = ReviewSettings::read_from(reader);
         Self {
             listen,
             server,
@@ -267,6 +291,7 @@ impl Settings {
             access_ratio,
             traces,
             recorder_file,
+            review,
             dependencies: reader.dependencies(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Collects everything that can describe itself.
 ///
@@ -21,7 +21,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// assert_eq!(inventory.entries()[0].name, "payments");
 /// ```
 #[derive(Clone, Default)]
-pub struct Inventory(Arc<Mutex<Vec<Arc<dyn Describe>>>>);
+pub struct Inventory(Arc<Mutex<Vec<Listed>>>);
+
+#[derive(Clone)]
+struct Listed {
+    item: Arc<dyn Describe>,
+    /// Whether the assembly has wired it; what somebody else lists may be a name and nothing more.
+    is_wired: bool,
+}
 
 /// Says what it is, from its live state.
 pub trait Describe: Send + Sync + 'static {
@@ -100,20 +107,43 @@ impl Entry {
 
 impl Inventory {
     /// Adds a live handle.
+    ///
+    /// It is listed, and proves nothing to a [review](crate::docs::checklist): only what the assembly has wired does.
     pub fn add(&self, item: impl Describe) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(Arc::new(item));
+        self.push(item, false);
+    }
+
+    /// Adds what the assembly has wired itself.
+    #[cfg(feature = "app")]
+    pub(crate) fn wire(&self, item: impl Describe) {
+        self.push(item, true);
+    }
+
+    fn push(&self, item: impl Describe, is_wired: bool) {
+        let item: Arc<dyn Describe> = Arc::new(item);
+        self.lock().push(Listed { item, is_wired });
+    }
+
+    /// Describes what the assembly has wired: each with its parts, the whole first.
+    #[cfg(feature = "app")]
+    pub(crate) fn wired(&self) -> Vec<Vec<Entry>> {
+        // Described outside of the lock: what is listed may ask the inventory.
+        let items = self.lock().clone();
+        let wired = items.into_iter().filter(|listed| listed.is_wired);
+        wired.map(|listed| listed.item.describe_all()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Listed>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Describes everything as it is now, in the order in which it was added.
     ///
     /// A name that is there already under the same kind gets a number, so that the two are not taken for one.
     pub fn entries(&self) -> Vec<Entry> {
-        let items = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let items = self.lock().clone();
         let mut times = HashMap::new();
-        let mut entries: Vec<_> = items.iter().flat_map(|item| item.describe_all()).collect();
+        let mut entries: Vec<_> = items.iter().flat_map(|listed| listed.item.describe_all()).collect();
         for entry in &mut entries {
             let times = times.entry((entry.kind, entry.name.clone())).or_insert(0);
             *times += 1;

@@ -15,6 +15,8 @@ pub mod criticality;
 pub mod deadline;
 pub(crate) mod error;
 pub mod events;
+#[cfg(feature = "app")]
+pub(crate) mod finding;
 pub mod inventory;
 #[cfg(any(feature = "bulkhead", feature = "http", feature = "rate-limit"))]
 pub mod key;

@@ -105,7 +105,12 @@ impl Health {
 
     /// Lists the phase and every startup task, check and heartbeat in `inventory`, those to come as well.
     pub fn describe_into(&self, inventory: &Inventory) {
-        inventory.add(Listing(Arc::clone(&self.0.shared)));
+        inventory.add(self.listing());
+    }
+
+    /// Returns what describes the phase and every startup task, check and heartbeat.
+    pub(crate) fn listing(&self) -> impl Describe + use<> {
+        Listing(Arc::clone(&self.0.shared))
     }
 
     /// Returns where the service stands now.

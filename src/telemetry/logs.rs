@@ -2,6 +2,7 @@ use std::io::stdout;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use tracing::dispatcher::has_been_set;
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::set_global_default;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlockingBuilder, WorkerGuard};
@@ -138,7 +139,12 @@ pub(crate) struct LogEntry(pub(crate) Arc<AccessLog>);
 impl Describe for LogEntry {
     fn describe(&self) -> Entry {
         let log = LOG.get();
-        let entry = Entry::new("log", "log", if log.is_some() { "on" } else { "not_ours" });
+        let state = match log {
+            Some(_) => "on",
+            None if has_been_set() => "not_ours",
+            None => "not_yet",
+        };
+        let entry = Entry::new("log", "log", state);
         let entry = match log {
             Some(log) => entry
                 .setting("filter", log.filter.text())

@@ -22,7 +22,7 @@ pub(super) type Ask = Box<dyn FnMut() -> Pin<Box<dyn Future<Output = Result<(), 
 
 /// A name that was declared, and what has been made of it.
 pub(crate) struct Declared {
-    pub(super) name: Arc<str>,
+    pub(in super::super) name: Arc<str>,
     /// `None` if nobody asked for a client, a layer or a guard.
     pub(super) dependency: Option<Dependency>,
     /// Whether all its numbers are in their ranges.
@@ -217,6 +217,7 @@ impl<'a> DependencyBuilder<'a> {
             criticality: self.criticality,
             is_required: self.is_required,
             runbook: self.runbook,
+            is_asked: self.ask.is_some() || self.health_path.is_some(),
             waivers: self.waivers,
             waived,
             reach: Default::default(),

@@ -9,13 +9,13 @@ use http::Uri;
 use http::uri::PathAndQuery;
 
 use super::super::control::Control;
-use super::super::finding::Finding;
 use super::super::settings::DependencySettings;
 use super::builder::{Declared, Reach};
 use super::handle::{Dependency, Shared};
 use super::health::{asking, check};
 use super::policies::{apply, numbers};
 use crate::base::error::{InvalidSetting, InvalidSettings};
+use crate::base::finding::Finding;
 use crate::base::inventory::{Describe, Entry, Inventory};
 use crate::client::{ALLOWED, TransportConfig};
 use crate::health::Health;
@@ -86,7 +86,7 @@ impl Finish<'_> {
             let advice = "call it through what `http`, `layer` or `guard` return";
             self.findings
                 .push(Finding::new(format!("dependency {name}"), found, advice));
-            self.inventory.add(Missing(name));
+            self.inventory.wire(Missing(name));
             return;
         };
         self.check(&dependency);
@@ -117,7 +117,7 @@ impl Finish<'_> {
         }
         let entered = self.health.check(check(&dependency, ask));
         self.note(entered);
-        self.inventory.add(dependency);
+        self.inventory.wire(dependency);
     }
 
     /// Looks for what is wrong with a declaration.

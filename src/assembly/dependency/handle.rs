@@ -27,6 +27,8 @@ pub(super) struct Shared {
     pub(super) criticality: Criticality,
     pub(super) is_required: bool,
     pub(super) runbook: Option<PathBuf>,
+    /// Whether its check asks it, and does not only look at its circuit.
+    pub(super) is_asked: bool,
     pub(super) waivers: Waivers,
     /// The guards that are left out since it was declared.
     pub(super) waived: Vec<Control>,
@@ -114,13 +116,15 @@ impl Describe for Dependency {
             criticality,
             is_required,
             runbook,
+            is_asked,
             reach,
             ..
         } = &*self.0;
         let state = if self.is_wired() { "on" } else { "missing" };
         let mut entry = Entry::new("dependency", &**name, state)
             .setting("criticality", criticality)
-            .setting("needed_for_readiness", is_required);
+            .setting("needed_for_readiness", is_required)
+            .setting("check", if *is_asked { "asks" } else { "looks at its circuit" });
         if let Some((url, config)) = reach.get() {
             entry = entry
                 .setting("url", url)

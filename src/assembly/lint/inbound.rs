@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use super::super::finding::Finding;
+use crate::base::finding::Finding;
 use crate::policy::rate_limit::Quota;
 
 /// How long a request takes of which nobody has said it.
 const ASSUMED: Duration = Duration::from_millis(10);
+
+/// What does not keep a request that outlasts it.
+const DRAIN: &str = "drain";
 
 /// The numbers of a service.
 #[derive(Clone, Debug)]
@@ -65,7 +68,7 @@ impl Inbound {
             let advice = format!(
                 "raise `shutdown.drain` to {deadline:?}, and `shutdown.grace_period` by as much, or shorten the deadline"
             );
-            Finding::new(subject, found, advice)
+            Finding::new(subject, found, advice).disproving(DRAIN)
         })
     }
 

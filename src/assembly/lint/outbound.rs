@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::super::control::Control;
-use super::super::finding::Finding;
 use crate::base::error::InvalidSetting;
+use crate::base::finding::Finding;
 use crate::policy::breaker::{CircuitBreakerConfig, Window};
 
 /// The numbers of a dependency; `None` where a guard is left out.
@@ -41,6 +41,7 @@ impl Calls {
             self.attempts_outlast_total(),
             self.outlasts_patience(),
             self.hides_hangs(),
+            self.hangs_for_good(),
             self.is_left_out("a retry of one attempt", Control::Retry, self.once),
             self.is_left_out("a retry without a budget", Control::Retry, self.unpaid),
             self.is_left_out("a breaker that only watches", Control::Breaker, self.watches()),
@@ -105,18 +106,32 @@ impl Calls {
                 found,
                 format!("lower the deadline of its calls to {patience:?}, or raise that of the requests which need it"),
             )
+            .disproving(Control::Deadline.label())
         })
     }
 
     /// Whoever waited is gone before the attempt is found to take too long.
     fn hides_hangs(&self) -> Option<Finding> {
-        let (attempt, patience) = self.attempt.zip(self.patience)?;
+        let (limit, patience) = self.limit().zip(self.patience)?;
         self.breaker.as_ref()?;
-        (attempt >= patience).then(|| {
+        (limit >= patience).then(|| {
             let found = format!(
-                "an attempt may take {attempt:?}, and no request lasts longer than {patience:?}: the breaker sees no hang"
+                "an attempt may take {limit:?}, and no request lasts longer than {patience:?}: the breaker sees no hang"
             );
             self.finding(found, format!("give an attempt less than {patience:?}"))
+                .disproving(Control::Breaker.label())
+        })
+    }
+
+    /// What nothing limits never fails.
+    fn hangs_for_good(&self) -> Option<Finding> {
+        let breaker = self.breaker.as_ref()?;
+        (self.limit().is_none() && breaker.slow_calls.is_none()).then(|| {
+            self.finding(
+                "nothing limits a call: the breaker sees no hang".into(),
+                "keep its deadline or the limit of an attempt, or have it look for slow calls",
+            )
+            .disproving(Control::Breaker.label())
         })
     }
 
@@ -129,6 +144,7 @@ impl Calls {
         is_so.then(|| {
             let found = format!("{what} guards nothing, and nobody has said why");
             self.finding(found, format!("say it by `.without(Control::{control:?}, reason)`"))
+                .disproving(control.label())
         })
     }
 
@@ -145,6 +161,7 @@ impl Calls {
                 found,
                 "lengthen the circuit's window to that of many calls; the default is 30s",
             )
+            .disproving(Control::Breaker.label())
         })
     }
 
@@ -173,6 +190,7 @@ impl Calls {
                  the circuit stays open for a dependency that is slow and works"
             );
             self.finding(found, format!("raise `probe_deadline` of its breaker to {limit:?}"))
+                .disproving(Control::Breaker.label())
         })
     }
 

@@ -367,3 +367,19 @@ proptest! {
         prop_assert_eq!(of_attempts(&advised), None);
     }
 }
+
+#[test]
+fn a_breaker_that_nothing_tells_of_a_hang_is_found() {
+    let found = |total, attempt, slow_calls| {
+        let mut calls = with_breaker(|breaker| breaker.slow_calls = slow_calls);
+        (calls.total, calls.attempt) = (total, attempt);
+        let findings = calls.findings();
+        findings
+            .iter()
+            .any(|finding| finding.found.starts_with("nothing limits a call"))
+    };
+    assert!(found(None, None, None));
+    assert!(!found(Some(S), None, None));
+    assert!(!found(None, Some(S), None));
+    assert!(!found(None, None, Some(SlowCalls::new(S, 50))));
+}

@@ -1,3 +1,5 @@
+//! What works and should be looked at.
+
 use std::fmt;
 
 /// Something that works, and that somebody should look at before it does not.
@@ -12,15 +14,26 @@ pub struct Finding {
     pub found: String,
     /// What to do.
     pub advice: String,
+    /// The guard that does not do what it is there for.
+    pub(crate) guard: Option<&'static str>,
 }
 
 impl Finding {
-    pub(super) fn new(subject: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) -> Self {
+    pub(crate) fn new(subject: impl Into<String>, found: impl Into<String>, advice: impl Into<String>) -> Self {
         Self {
             subject: subject.into(),
             found: found.into(),
             advice: advice.into(),
+            guard: None,
         }
+    }
+
+    /// Says which guard does not do what it is there for; a review takes it for missing.
+    ///
+    /// Only for what leaving out another guard would not mend: otherwise that would make a review better.
+    pub(crate) fn disproving(mut self, guard: &'static str) -> Self {
+        self.guard = Some(guard);
+        self
     }
 }
 

@@ -1,0 +1,61 @@
+use super::rules::wired;
+use crate::review::item::{Area, Row, nobody_looks};
+use crate::review::level::Level;
+
+pub(super) static ROWS: &[Row] = &[
+    Row {
+        id: "configuration",
+        title: "All configuration is outside of the code",
+        why: "What is compiled in takes a release to change.",
+        how: "The settings of `App` come from a file and the environment; keep your own there too, and attest that.",
+        level: Level::Stable,
+        area: Area::Configuration,
+        is_never: false,
+        covers: &["config-1"],
+        examine: wired::configuration,
+    },
+    Row {
+        id: "no-secrets-in-code",
+        title: "No secret in code, images or defaults",
+        why: "What is in a repository is known to whoever ever had a copy.",
+        how: "Scan the repository and the image, and attest the result.",
+        level: Level::Mvp,
+        area: Area::Configuration,
+        is_never: true,
+        covers: &["config-2", "never-2"],
+        examine: nobody_looks,
+    },
+    Row {
+        id: "secrets-from-vault",
+        title: "Secrets come from a vault",
+        why: "A secret that nobody can change is one that nobody changes.",
+        how: "Load them from a secrets manager at start, and attest it.",
+        level: Level::Resilient,
+        area: Area::Configuration,
+        is_never: false,
+        covers: &["config-3", "security-4"],
+        examine: nobody_looks,
+    },
+    Row {
+        id: "live-configuration",
+        title: "Settings change without a redeployment",
+        why: "In an incident a release is too slow.",
+        how: "`PUT /log` and `reconfigure` of each policy change what they are about; attest how the rest is changed.",
+        level: Level::Resilient,
+        area: Area::Configuration,
+        is_never: false,
+        covers: &["config-4"],
+        examine: wired::live_configuration,
+    },
+    Row {
+        id: "feature-flags",
+        title: "Risky changes are behind flags",
+        why: "What cannot be switched off has to be rolled back.",
+        how: "Put new ways behind flags, and attest it.",
+        level: Level::Resilient,
+        area: Area::Configuration,
+        is_never: false,
+        covers: &["config-5"],
+        examine: nobody_looks,
+    },
+];

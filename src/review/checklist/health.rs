@@ -1,0 +1,61 @@
+use super::rules::wired;
+use crate::review::item::{Area, Row};
+use crate::review::level::Level;
+
+pub(super) static ROWS: &[Row] = &[
+    Row {
+        id: "health-endpoint",
+        title: "Health endpoint with the status of every dependency",
+        why: "Whoever is called at night asks first what works and what does not.",
+        how: "Serve through `App`; declare each dependency by `AppBuilder::dependency`, with a `check` or a `health_path`. `/healthz` answers.",
+        level: Level::Mvp,
+        area: Area::Health,
+        is_never: true,
+        covers: &["health-1", "never-1", "l1-1"],
+        examine: wired::health_endpoint,
+    },
+    Row {
+        id: "readiness",
+        title: "Readiness tells starting from ready",
+        why: "Requests that come before the service can answer them fail.",
+        how: "Serve through `App`; what must be done first is an `AppBuilder::startup_task`. `/readyz` answers.",
+        level: Level::Mvp,
+        area: Area::Health,
+        is_never: false,
+        covers: &["health-2"],
+        examine: wired::readiness,
+    },
+    Row {
+        id: "liveness",
+        title: "Liveness sees a deadlock",
+        why: "A process that hangs and is not restarted stays an outage.",
+        how: "Serve through `App`: `/livez` watches the runtime from another thread. Loops of your own beat by `App::watchdog`.",
+        level: Level::Mvp,
+        area: Area::Health,
+        is_never: false,
+        covers: &["health-3"],
+        examine: wired::liveness,
+    },
+    Row {
+        id: "startup-probe",
+        title: "Startup may take its time",
+        why: "A slow start that is taken for a hang is restarted for ever.",
+        how: "Serve through `App` and point the startup probe at `/startupz`.",
+        level: Level::Stable,
+        area: Area::Health,
+        is_never: false,
+        covers: &["health-5"],
+        examine: wired::startup,
+    },
+    Row {
+        id: "graceful-shutdown",
+        title: "Shutdown drains what is in flight",
+        why: "Every deployment would fail some requests.",
+        how: "Serve through `App`; keep `shutdown.drain` above the longest deadline of a request.",
+        level: Level::Stable,
+        area: Area::Health,
+        is_never: false,
+        covers: &["health-4", "l2-3"],
+        examine: wired::shutdown,
+    },
+];

@@ -1,0 +1,61 @@
+use super::rules::manifest;
+use crate::review::item::{Area, Row, nobody_looks};
+use crate::review::level::Level;
+
+pub(super) static ROWS: &[Row] = &[
+    Row {
+        id: "runbooks",
+        title: "A runbook for every failure that the wiring can have",
+        why: "Whoever is on call has not written it.",
+        how: "Name the files in the manifest under `[runbooks]`, and each dependency's by `DependencyBuilder::runbook`.",
+        level: Level::Mvp,
+        area: Area::Operations,
+        is_never: true,
+        covers: &["ops-1", "l2-6", "never-6", "docs-2"],
+        examine: manifest::runbooks,
+    },
+    Row {
+        id: "on-call",
+        title: "A rotation of two or more",
+        why: "One person is asleep some time.",
+        how: "Name them in the manifest under `[on_call]`.",
+        level: Level::Resilient,
+        area: Area::Operations,
+        is_never: false,
+        covers: &["ops-4", "l3-6"],
+        examine: manifest::rotation,
+    },
+    Row {
+        id: "escalation",
+        title: "An escalation path without gaps",
+        why: "If nobody answers, somebody must.",
+        how: "Write chain and times, SEV-1 to SEV-4, into the manifest under `[on_call]`.",
+        level: Level::Resilient,
+        area: Area::Operations,
+        is_never: false,
+        covers: &["ops-4b"],
+        examine: manifest::escalation,
+    },
+    Row {
+        id: "playbooks",
+        title: "On-call playbooks",
+        why: "The first quarter of an hour is the same in every incident.",
+        how: "Write down who does what in an incident, and attest it.",
+        level: Level::Resilient,
+        area: Area::Operations,
+        is_never: false,
+        covers: &["docs-4"],
+        examine: nobody_looks,
+    },
+    Row {
+        id: "postmortems",
+        title: "Postmortems without blame",
+        why: "What is not learnt from comes again.",
+        how: "Write one after every incident, and attest it.",
+        level: Level::Optimized,
+        area: Area::Operations,
+        is_never: false,
+        covers: &["l4-6"],
+        examine: nobody_looks,
+    },
+];

@@ -1,0 +1,61 @@
+use super::rules::manifest;
+use crate::review::item::{Area, Row, nobody_looks};
+use crate::review::level::Level;
+
+pub(super) static ROWS: &[Row] = &[
+    Row {
+        id: "unit-tests",
+        title: "Unit tests",
+        why: "A change without them is a guess.",
+        how: "Attest the suite.",
+        level: Level::Mvp,
+        area: Area::Testing,
+        is_never: false,
+        covers: &["l1-5", "test-1"],
+        examine: nobody_looks,
+    },
+    Row {
+        id: "integration-tests",
+        title: "Integration and end-to-end tests",
+        why: "Parts that work alone fail together.",
+        how: "Test through `seaworthy::testing`, and attest the suite.",
+        level: Level::Stable,
+        area: Area::Testing,
+        is_never: false,
+        covers: &["l2-5", "test-1b"],
+        examine: nobody_looks,
+    },
+    Row {
+        id: "smoke-tests",
+        title: "Smoke tests before production",
+        why: "A release that does not start should not get far.",
+        how: "Run them in staging, and attest it.",
+        level: Level::Stable,
+        area: Area::Testing,
+        is_never: false,
+        covers: &["test-4"],
+        examine: nobody_looks,
+    },
+    Row {
+        id: "contract-tests",
+        title: "Contract tests with whoever is called, and calls",
+        why: "Each side is right by its own tests.",
+        how: "Attest them; or waive them if nobody else is there.",
+        level: Level::Resilient,
+        area: Area::Testing,
+        is_never: false,
+        covers: &["test-2"],
+        examine: nobody_looks,
+    },
+    Row {
+        id: "chaos-testing",
+        title: "Failures are injected on purpose, and the guards hold",
+        why: "A guard that was never needed is a belief.",
+        how: "Run a game day each quarter; the manifest names its result under `[game_day]`.",
+        level: Level::Resilient,
+        area: Area::Testing,
+        is_never: false,
+        covers: &["test-3", "l3-4"],
+        examine: manifest::game_day,
+    },
+];
