@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::checklist::rows;
 use super::day::Day;
 use super::evidence::{Evidence, Kind};
-use super::item::{Area, Criterion, Item, Row};
+use super::item::{Area, Criterion, Item, Row, nobody_looks};
 use super::level::Level;
 use super::manifest::{Attestation, Manifest, Waiver, gone, is_address};
 use super::measurement::Measurements;
@@ -164,10 +164,7 @@ fn reviewed(item: &Item, criterion: &dyn Criterion, scene: &Scene<'_>) -> (Revie
     let mut evidence = examined.unwrap_or_else(|_| vec![Evidence::missing("", "its examination panicked")]);
     evidence.extend(scene.readings(&item.id).map(|reading| reading.0));
     if evidence.is_empty() {
-        evidence.push(Evidence::unknown(
-            "",
-            "nothing that runs can show it: it is to be attested in the manifest",
-        ));
+        evidence = nobody_looks(scene);
     }
     let finding = match scene.manifest.attested.get(&item.id) {
         Some(attestation) => attest(&item.id, attestation, &mut evidence, scene),
