@@ -3,6 +3,10 @@
 //! Every layer works alone on any [`tower_service::Service`]; [`App`] puts all of them round a whole service, with
 //! probes, an admin plane, a drain, structured logs and golden signals.
 //!
+//! Three guides, by what you come for: [add one layer](docs::add_one_layer) to what you have,
+//! [start a service](docs::start_a_service), [run a game day](docs::run_a_game_day). Whoever comes from another crate finds
+//! each call's counterpart in [migrate](docs::migrate).
+//!
 //! # One layer
 //!
 //! ```
@@ -57,6 +61,7 @@
 //! | [`grpc`] | `grpc` | the retry of gRPC methods that are declared to be idempotent; the codes |
 //! | [`telemetry`] | `metrics` | counters and states of policies to the `metrics` facade; with `otlp` the [export of spans](docs::traces) |
 //! | [`App`], [`run`] | `app` | the assembly: server, guarded dependencies, admin plane, settings, signals, logs |
+//! | [`worker`] | `app` | works off jobs beside requests: bounded, tried again, with dead letters, drained |
 //! | [`review`] | `app` | go or no-go: the [checklist](docs::checklist), its evidence, the verdict |
 //! | `testing` | `test-util` with `app` | tests of a whole service: a client without sockets, a paused clock, a dependency that fails when told to |
 //! | [`budget`], [`replay`], [`attempt`] | with `retry` or `hedge` | what pays for further attempts, how a request is repeated, which attempt this is |
@@ -64,7 +69,7 @@
 //! | [`pressure`] | with `adaptive` or `load-shed` | how close something is to its limit |
 //! | [`context`] | `http` | what travels with a request: its id, its trace, its baggage; into tasks that are spawned for it, too |
 //! | [`clock`], [`criticality`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
-//! | [`docs`] | always | architecture, life of a request, settings, [telemetry](docs::telemetry), [logs](docs::logs), [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit), [the timeline](docs::timeline) |
+//! | [`docs`] | always | the guides, architecture, life of a request, settings, [telemetry](docs::telemetry), [logs](docs::logs), [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit), [the timeline](docs::timeline) |
 //!
 //! `full` is all that needs no outside server.
 
@@ -105,6 +110,8 @@ pub mod shutdown;
 pub mod telemetry;
 #[cfg(feature = "http")]
 pub mod web;
+#[cfg(feature = "app")]
+pub mod worker;
 
 #[cfg(all(feature = "app", feature = "test-util"))]
 pub use assembly::testing;
@@ -154,6 +161,10 @@ pub use web::Body;
 
 /// Texts to read.
 pub mod docs {
+    // The code in guides runs as documentation tests where all that it shows is there.
+    #[cfg(any(not(doctest), feature = "full"))]
+    #[doc = include_str!("docs/add-one-layer.md")]
+    pub mod add_one_layer {}
     #[doc = include_str!("docs/architecture.md")]
     pub mod architecture {}
     #[doc = include_str!("docs/checklist.md")]
@@ -162,8 +173,17 @@ pub mod docs {
     pub mod life_of_a_request {}
     #[doc = include_str!("docs/logs.md")]
     pub mod logs {}
+    #[cfg(any(not(doctest), feature = "full"))]
+    #[doc = include_str!("docs/migrate.md")]
+    pub mod migrate {}
+    #[cfg(any(not(doctest), feature = "full"))]
+    #[doc = include_str!("docs/run-a-game-day.md")]
+    pub mod run_a_game_day {}
     #[doc = include_str!("docs/settings.md")]
     pub mod settings {}
+    #[cfg(any(not(doctest), feature = "full"))]
+    #[doc = include_str!("docs/start-a-service.md")]
+    pub mod start_a_service {}
     #[doc = include_str!("docs/telemetry.md")]
     pub mod telemetry {}
     #[doc = include_str!("docs/timeline.md")]

@@ -75,6 +75,46 @@ async fn startup_that_has_completed_takes_no_more_tasks() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_waits_for_another_phase_is_told_of_each() {
+    let health = Health::new();
+    let waits = health.clone();
+    let told = tokio::spawn(async move {
+        let mut told = vec![waits.phase()];
+        while *told.last().unwrap() != Phase::Stopped {
+            told.push(waits.changed_from(*told.last().unwrap()).await);
+        }
+        told
+    });
+    settle().await;
+    start(&health).await;
+    health.drain();
+    settle().await;
+    health.stop();
+    let told = tokio::time::timeout(SECOND, told).await.expect("each was told");
+    assert_eq!(
+        told.unwrap(),
+        [Phase::Starting, Phase::Ready, Phase::Draining, Phase::Stopped]
+    );
+    assert_eq!(
+        health.changed_from(Phase::Ready).await,
+        Phase::Stopped,
+        "what has been is told at once"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_phase_that_only_time_has_changed_is_told_to_whoever_begins_to_wait() {
+    let clock = ManualClock::default();
+    let health = Health::builder().clock(clock.clone()).build();
+    health.check(Dependency::new(Mode::Up).check("payments")).unwrap();
+    start(&health).await;
+    assert_eq!(health.phase(), Phase::Ready);
+    clock.advance(3600 * SECOND);
+    let changed = tokio::time::timeout(SECOND, health.changed_from(Phase::Ready)).await;
+    assert_eq!(changed.ok(), Some(Phase::NotReady));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_critical_dependency_that_is_down_makes_the_service_unready_until_it_is_up() {
     let payments = Dependency::new(Mode::Up);
     let health = Health::new();

@@ -99,7 +99,7 @@ impl Orders {
     }
 
     async fn review(self) -> Review {
-        let (mut builder, payments) = app::declare("http://127.0.0.1:9".into());
+        let (mut builder, payments) = app::declare("http://127.0.0.1:9".into(), app::placing());
         let manifest = self.path("readiness.toml").to_str().unwrap().to_owned();
         builder = builder.setting("review.manifest", manifest);
         for (key, value) in self.settings {
@@ -565,7 +565,7 @@ async fn orders_reaches_l2_and_what_is_between_it_and_l3_is_not_made_up() {
 /// The page that a stranger reads is the page that it prints.
 #[test]
 fn the_readme_shows_the_review_of_orders_as_it_prints() {
-    let (app, _) = app::declare("http://127.0.0.1:9".into());
+    let (app, _) = app::declare("http://127.0.0.1:9".into(), app::placing());
     let printed = app.build().unwrap().review_at(NOW).text(false);
     let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
     let readme = readme.replace("```text\n", "```\n");

@@ -184,6 +184,14 @@ fn the_result_of_a_game_day_that_shows_nothing_is_missing() {
             "of 2 phases these failed: flood",
         ),
         (changed("tested", "ledger"), "it is of the service `ledger`"),
+        (
+            changed("\"phases\"", "\"without\": \"breaker\", \"phases\""),
+            "it was played with `without`",
+        ),
+        (
+            changed("\"phases\"", "\"only\": \"flood\", \"phases\""),
+            "it was played with `only`",
+        ),
         (changed("2026-11-01", "2026-08-24"), "may be 2months 29days"),
         (changed("2026-11-01", "2026-11-24"), "still to come"),
         (changed("day-1", "day-2"), "its `format` is not"),

@@ -242,3 +242,27 @@ async fn what_is_left_goes_on_over_the_wire() {
     assert_eq!(headers[GRPC_TIMEOUT], "200000u");
     assert!(!headers.contains_key(X_REQUEST_TIMEOUT_MS));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_grpc_stream_keeps_its_own_timeout_as_that_of_the_head_would_end_it() {
+    let client = SendDeadlineLayer::new().layer(service_fn(async |request: Request<Body>| {
+        Ok::<_, Infallible>(request.headers().clone())
+    }));
+    let mut limits = RequestLimits::default();
+    limits.stream = true;
+    let deadline = Deadline::after(500 * MS);
+    for (content, grpc, millis) in [
+        ("application/grpc+proto", Some("10M"), None),
+        ("text/event-stream", None, Some("500")),
+    ] {
+        let mut request = request(&[(http::header::CONTENT_TYPE, content), (GRPC_TIMEOUT, "10M")]);
+        request.extensions_mut().insert(limits.clone());
+        let headers = deadline.scope(client.clone().oneshot(request)).await.unwrap();
+        let told = |name| headers.get(name).map(|value| value.to_str().unwrap());
+        assert_eq!(
+            (told(GRPC_TIMEOUT), told(X_REQUEST_TIMEOUT_MS)),
+            (grpc, millis),
+            "{content}"
+        );
+    }
+}

@@ -213,6 +213,19 @@ fn the_peer_is_cut_and_mapped_like_any_client() {
     assert_ne!(peer("192.0.2.1"), peer("192.0.2.2"));
 }
 
+#[cfg(feature = "axum")]
+#[test]
+fn what_axum_knows_of_the_connection_is_the_peer_unless_somebody_knows_better() {
+    let mut request = Request::new(());
+    let axums = SocketAddr::from(([192, 0, 2, 7], 4711));
+    request.extensions_mut().insert(axum::extract::ConnectInfo(axums));
+    assert_eq!(ClientIp::peer().extract(&request).to_string(), "192.0.2.7");
+    request
+        .extensions_mut()
+        .insert(PeerAddr(SocketAddr::from(([192, 0, 2, 8], 4711))));
+    assert_eq!(ClientIp::peer().extract(&request).to_string(), "192.0.2.8");
+}
+
 #[test]
 fn without_a_peer_all_share_one_key() {
     let mut request = Request::new(());

@@ -9,20 +9,21 @@ use seaworthy::{App, AppBuilder, BoxError, Endpoint, HttpClient};
 /// Where the manifest and the runbooks are. A service that is shipped alone has them beside it instead.
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/orders");
 
+/// Says what placing an order may take, and how many of them everybody may place.
+pub fn placing() -> Endpoint {
+    Endpoint::default()
+        .deadline(Duration::from_secs(2))
+        .body_limit(4096)
+        .rate_limit(Quota::per_second(2000))
+        .per_client(Quota::per_second(20).burst(40))
+}
+
 /// Declares the service, with `payments` at an address unless the settings name another.
-pub fn declare(payments: String) -> (AppBuilder, HttpClient) {
+pub fn declare(payments: String, placing: Endpoint) -> (AppBuilder, HttpClient) {
     let mut app = App::builder("orders")
         .owner("team-orders")
         .manifest_file(format!("{FOLDER}/readiness.toml"))
-        .endpoint(
-            Method::POST,
-            "/orders",
-            Endpoint::default()
-                .deadline(Duration::from_secs(2))
-                .body_limit(4096)
-                .rate_limit(Quota::per_second(2000))
-                .per_client(Quota::per_second(20).burst(40)),
-        )
+        .endpoint(Method::POST, "/orders", placing)
         .endpoint(
             Method::GET,
             "/orders/{id}",

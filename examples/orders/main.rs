@@ -21,7 +21,7 @@ use payments::{Payments, upstream};
 
 fn main() -> ExitCode {
     seaworthy::run(async {
-        let (app, payments) = app::declare(upstream::start().await?);
+        let (app, payments) = app::declare(upstream::start().await?, app::placing());
         let app = app.build()?;
         app.shutdown().on_shutdown("goodbye", || async {
             tracing::info!("all orders are in");

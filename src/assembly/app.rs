@@ -21,6 +21,7 @@ use super::pulse::Pulse;
 use super::settings::Settings;
 use super::sizing::SizingEntry;
 use super::table::EndpointTable;
+use super::workers::ReadyWorker;
 use super::{run, serve};
 use crate::base::clock::Clock;
 use crate::base::error::{InvalidSetting, InvalidSettings};
@@ -57,6 +58,7 @@ pub struct App {
     /// Taken by whoever serves.
     pub(super) pulse: Option<(Pulse, Heartbeat)>,
     pub(super) startup: Vec<Startup>,
+    pub(super) workers: Vec<ReadyWorker>,
     pub(super) signals: bool,
 }
 

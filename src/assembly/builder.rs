@@ -25,6 +25,7 @@ use super::quotas::House;
 use super::settings::Settings;
 use super::sizing::{Sizing, SizingEntry};
 use super::table::EndpointTable;
+use super::workers::{self, DeclaredWorker};
 use crate::base::error::{BoxError, InvalidSetting, InvalidSettings};
 use crate::base::inventory::{Describe, Entry, Inventory};
 use crate::health::{Check, Health, StartupTask};
@@ -34,6 +35,7 @@ use crate::review::{
 use crate::server::{Counters, ServerEntry};
 use crate::shutdown::Shutdown;
 use crate::telemetry::{LogEntry, LogFormat, Telemetry};
+use crate::worker::{Source, Worker};
 
 /// A startup task with its work, which begins when the service is served.
 pub(super) type Startup = (StartupTask, Pin<Box<dyn Future<Output = Result<(), BoxError>> + Send>>);
@@ -53,6 +55,7 @@ pub struct AppBuilder {
     pub(super) dependencies: Vec<Declared>,
     waivers: Waivers,
     startup: Vec<Startup>,
+    workers: Vec<DeclaredWorker>,
     manifest: Option<PathBuf>,
     criteria: Vec<Box<dyn Criterion>>,
     measurements: Measurements,
@@ -74,6 +77,7 @@ impl AppBuilder {
             dependencies: Vec::new(),
             waivers: Waivers::default(),
             startup: Vec::new(),
+            workers: Vec::new(),
             manifest: None,
             criteria: Vec::new(),
             measurements: Measurements::default(),
@@ -93,6 +97,24 @@ impl AppBuilder {
     /// Reads settings from a TOML file, which must exist; environment variables win over it.
     pub fn settings_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.settings_file = Some(path.into());
+        self
+    }
+
+    /// Works off the jobs of a source from when the service has started until it drains.
+    ///
+    /// The worker is in the inventory, its loop is a heartbeat of `/livez`, and with dead letters
+    /// there is a check `dead-letters-<name>` in `/healthz`, which warns while there are any.
+    pub fn worker<S, F, Fut, E>(mut self, worker: Worker, source: S, handler: F) -> Self
+    where
+        S: Source,
+        F: Fn(Arc<S::Job>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<BoxError> + Send + 'static,
+    {
+        if worker.keeps_dead_letters() {
+            self = self.check(workers::dead_letters(&worker));
+        }
+        self.workers.push(DeclaredWorker::new(worker, source, handler));
         self
     }
 
@@ -267,9 +289,18 @@ impl AppBuilder {
         };
         finish.all(std::mem::take(&mut self.dependencies));
         let Finish {
-            wrong, findings, urls, ..
+            wrong,
+            mut findings,
+            urls,
+            ..
         } = finish;
         self.wrong = wrong;
+        let mut workers = Vec::new();
+        for declared in std::mem::take(&mut self.workers) {
+            findings.extend(declared.finding(settings.shutdown.drain));
+            let ready = declared.wire(&self.health, &inventory);
+            workers.extend(self.note(ready));
+        }
         let built = shutdown.zip(inbound).zip(heartbeat).filter(|_| self.wrong.is_empty());
         let Some(((shutdown, inbound), heartbeat)) = built else {
             return Err(InvalidSettings::of(self.wrong).into());
@@ -323,6 +354,7 @@ impl AppBuilder {
             sizing,
             pulse: Some((pulse, heartbeat)),
             startup: self.startup,
+            workers,
             signals: self.signals,
         })
     }

@@ -41,6 +41,7 @@ mod stack;
 mod table;
 #[cfg(feature = "test-util")]
 pub mod testing;
+mod workers;
 
 pub use app::{App, Bound};
 pub use builder::AppBuilder;

@@ -39,7 +39,7 @@ pub(super) fn owns_process() -> bool {
 /// | 1 | it could not start, as when an address is in use |
 /// | 3 | something was cut at the drain's deadline, or a hook failed |
 /// | 70 | the runtime was stalled and had to be ended |
-/// | 78 | settings were refused, or the review is below what they require |
+/// | 78 | settings were refused (yours too: return an [`InvalidSetting`]), or the review is below what they require |
 /// | 130, 143 | a second `SIGINT` or `SIGTERM` ended it |
 ///
 /// The runtime has as many workers as the container has whole CPUs, but two at least; `TOKIO_WORKER_THREADS` in the
@@ -69,13 +69,18 @@ where
         Ok(drained) => drained.exit_code(),
         Err(error) => {
             eprintln!("error: {error}");
-            let refused = matches!(
-                error.downcast_ref(),
-                Some(AppError::Settings(_) | AppError::NotReady(_))
-            ) || error.is::<InvalidSettings>();
-            if refused { REFUSED } else { 1 }
+            if is_refusal(&error) { REFUSED } else { 1 }
         }
     })
+}
+
+/// Returns whether nothing but other settings, or a better review, lets the service start.
+fn is_refusal(error: &BoxError) -> bool {
+    let of_the_app = matches!(
+        error.downcast_ref(),
+        Some(AppError::Settings(_) | AppError::NotReady(_))
+    );
+    of_the_app || error.is::<InvalidSettings>() || error.is::<InvalidSetting>()
 }
 
 fn runtime() -> Result<Runtime, BoxError> {
@@ -113,6 +118,15 @@ fn workers(said: Option<OsString>) -> Result<Option<usize>, InvalidSettings> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_setting_of_the_programs_own_is_refused_as_those_of_the_assembly_are() {
+        let wrong = InvalidSetting::new("DATABASE_URL", "not set", "a URL");
+        assert!(is_refusal(&wrong.clone().into()));
+        assert!(is_refusal(&InvalidSettings::of(vec![wrong.clone()]).into()));
+        assert!(is_refusal(&AppError::from(InvalidSettings::of(vec![wrong])).into()));
+        assert!(!is_refusal(&"the database is away".into()));
+    }
 
     #[test]
     fn a_number_of_workers_is_taken_and_nonsense_is_refused() {

@@ -124,10 +124,14 @@ pub(super) fn routes(app: &App, address: SocketAddr) -> AdminRoutes {
     .token(app.settings.admin_token.clone())
 }
 
-/// Begins the startup tasks.
+/// Begins the startup tasks and the workers.
 pub(super) fn begin_startup(app: &mut App) {
     for (task, work) in mem::take(&mut app.startup) {
         app.tracker().spawn(start_up(task, work));
+    }
+    for worker in mem::take(&mut app.workers) {
+        app.tracker()
+            .spawn(worker.run(app.health.clone(), app.shutdown.draining()));
     }
 }
 

@@ -8,6 +8,7 @@ mod methods;
 #[cfg(feature = "retry")]
 mod retry;
 
+pub use crate::web::grpc_answer::refused;
 pub use crate::web::grpc_code::Code;
 pub use by_status::ByGrpcStatus;
 #[cfg(feature = "retry")]

@@ -118,6 +118,37 @@ impl Health {
         self.report().phase
     }
 
+    /// Waits until the service stands elsewhere than at `phase`, and returns where.
+    ///
+    /// What happens is noticed at once. What the passing of time alone changes, as when a check's results become too old,
+    /// is noticed when somebody asks for the phase or the report; an `App` does so every second.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe to drop and to call again.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use seaworthy::health::{Health, Phase};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let health = Health::new();
+    /// let (phase, ()) = tokio::join!(health.changed_from(Phase::Starting), async {
+    ///     health.start(&tokio::runtime::Handle::current());
+    /// });
+    /// assert_eq!(phase, Phase::Ready);
+    /// # }
+    /// ```
+    pub async fn changed_from(&self, phase: Phase) -> Phase {
+        let mut phases = self.0.shared.phase.subscribe();
+        // Announces what the passing of time has changed.
+        let now = self.phase();
+        // The sender lives as long as `self`, so the wait cannot fail.
+        let changed = phases.wait_for(|now| *now != phase).await;
+        changed.map_or(now, |changed| *changed)
+    }
+
     /// Returns all that is known now, from cached results: no check runs for it.
     ///
     /// The age of what is cached is looked at here, so that it shows if the runtime of the checks is stuck.

@@ -1,6 +1,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+
 use super::announce::{Announcer, News, What};
 use super::config::{CheckConfig, check_name};
 use super::engine::{Engine, Run, Verdict};
@@ -19,6 +21,8 @@ use crate::base::live::Validate;
 pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) watchdog: Watchdog,
+    /// The phase as it was announced last, for those who wait for another.
+    pub(super) phase: watch::Sender<Phase>,
     announcer: Announcer,
     state: Mutex<State>,
 }
@@ -63,6 +67,7 @@ impl Shared {
         Self {
             watchdog: Watchdog::new(clock.clone()),
             clock,
+            phase: watch::Sender::new(Phase::Starting),
             announcer: Announcer::new(events),
             state: Mutex::new(State {
                 started: false,
@@ -199,6 +204,8 @@ impl Shared {
         if from != phase {
             let detail = state.blockers(now);
             self.push_state("health", &"phase".into(), (from.label(), phase.label()), &detail);
+            // Under the lock, so that the last one sent is the last one that was.
+            self.phase.send_replace(phase);
         }
     }
 

@@ -15,10 +15,16 @@ pub(super) struct GameDayResult {
     pub(super) at: Duration,
     /// Each with whether it has met what was expected of it.
     phases: Vec<(String, bool)>,
+    /// What it was played with that makes it a part of a game day, or one without a guard.
+    partial: Option<&'static str>,
 }
 
+/// What a result has that is not of a whole game day.
+const PARTIAL: [&str; 2] = ["only", "without"];
+
 impl GameDayResult {
-    /// Reads a result: `{"format": "seaworthy-game-day-1", "service": …, "at": …, "phases": [{"name": …, "passed": …}]}`.
+    /// Reads a result: `{"format": "seaworthy-game-day-1", "service": …, "at": …, "phases": [{"name": …, "passed": …}]}`;
+    /// with `only` or `without` it is not of a whole game day.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
         let said = |key: &str| value[key].as_str().ok_or_else(|| format!("there is no text `{key}`"));
@@ -33,6 +39,7 @@ impl GameDayResult {
             service: said("service")?.to_owned(),
             at: at.duration_since(UNIX_EPOCH).map_err(|_| "`at` is before 1970")?,
             phases: phases.ok_or("each of `phases` must have a `name` and whether it has `passed`")?,
+            partial: PARTIAL.into_iter().find(|key| !value[*key].is_null()),
         })
     }
 
@@ -41,6 +48,9 @@ impl GameDayResult {
         let Self { at, phases, .. } = self;
         if self.service != service {
             return Err(format!("it is of the service `{}`", self.service));
+        }
+        if let Some(partial) = self.partial {
+            return Err(format!("it is of no whole game day: it was played with `{partial}`"));
         }
         if phases.is_empty() {
             return Err("it has no phases".into());

@@ -10,6 +10,7 @@ use http::{Extensions, Request};
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::limits::RequestLimits;
 use crate::base::deadline::Deadline;
 
 /// The header that says how many milliseconds the caller will still wait: 1 to 19 digits, not zero.
@@ -65,6 +66,9 @@ pub(super) fn of(extensions: &Extensions) -> Option<Deadline> {
 /// other [`X_REQUEST_TIMEOUT_MS`]; whatever of both is there already is removed. It is rounded down, so that whoever is
 /// called gives up first, and is never zero.
 ///
+/// A gRPC request whose [`RequestLimits`] say that its response is a stream gets none, and keeps its own: `grpc-timeout` holds
+/// to the end of the stream, and the deadline of such a request ends with the head.
+///
 /// # Examples
 ///
 /// ```
@@ -116,19 +120,26 @@ impl<S: Service<Request<B>>, B> Service<Request<B>> for SendDeadlineService<S> {
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         if let Some(deadline) = of(request.extensions()) {
-            write(request.headers_mut(), deadline.remaining());
+            let is_stream = request
+                .extensions()
+                .get()
+                .is_some_and(|limits: &RequestLimits| limits.stream);
+            write(request.headers_mut(), deadline.remaining(), is_stream);
         }
         self.inner.call(request)
     }
 }
 
-fn write(headers: &mut HeaderMap, remaining: Duration) {
+fn write(headers: &mut HeaderMap, remaining: Duration, is_stream: bool) {
     // What came with the request says what somebody else had left, some time ago.
-    headers.remove(GRPC_TIMEOUT);
     headers.remove(X_REQUEST_TIMEOUT_MS);
     if is_grpc(headers) {
-        headers.insert(GRPC_TIMEOUT, to_grpc(remaining));
+        // To the end of a stream: only whoever asks for it knows how long that may take.
+        if !is_stream {
+            headers.insert(GRPC_TIMEOUT, to_grpc(remaining));
+        }
     } else {
+        headers.remove(GRPC_TIMEOUT);
         let millis = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
         headers.insert(X_REQUEST_TIMEOUT_MS, millis.max(1).into());
     }
@@ -250,7 +261,7 @@ mod tests {
                 } else {
                     &[]
                 });
-                write(&mut sent, remaining);
+                write(&mut sent, remaining, false);
                 let read = caller_timeout(&sent).unwrap();
                 let exact = if grpc {
                     remaining / 100_000
@@ -278,7 +289,7 @@ mod tests {
     #[test]
     fn what_has_been_spent_is_never_written_as_zero() {
         let mut sent = headers(&[(X_REQUEST_TIMEOUT_MS, "5000")]);
-        write(&mut sent, Duration::ZERO);
+        write(&mut sent, Duration::ZERO, false);
         assert_eq!(sent.get_all(X_REQUEST_TIMEOUT_MS).iter().collect::<Vec<_>>(), ["1"]);
         assert_eq!(to_grpc(Duration::ZERO), "1n");
     }

@@ -27,8 +27,32 @@ pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     ends && kind.eq_ignore_ascii_case(GRPC.as_bytes())
 }
 
-/// Answers with a refusal, which stays in the response's extensions; the caller may come back in whole milliseconds.
-pub(super) fn refused(refusal: Refusal, id: Option<&RequestId>) -> Response<Body> {
+/// Makes the response that ends a gRPC call with a refusal, before any message.
+///
+/// It has the code of [`Code::of_refusal`], and in `grpc-retry-pushback-ms` when to come back, rounded up to whole
+/// milliseconds. The refusal stays in the response's extensions, for telemetry.
+///
+/// # Examples
+///
+/// A handler of tonic, which ends calls with a `Status`, makes one of the headers:
+///
+/// ```
+/// use seaworthy::{Guarded, Refusal, grpc};
+/// use tonic::Status;
+///
+/// fn status(refusal: Refusal) -> Status {
+///     let response = grpc::refused(refusal, None);
+///     Status::from_header_map(response.headers()).unwrap_or_else(|| Status::unavailable("refused"))
+/// }
+///
+/// let ledger = seaworthy::bulkhead::Bulkhead::builder("ledger").concurrent(1).queue(0).build().unwrap();
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let refused = ledger.call(|| ledger.call(|| async { Ok::<_, std::io::Error>(()) })).await;
+/// let Err(Guarded::Inner(Guarded::Refused(refusal))) = refused else { panic!() };
+/// assert_eq!(status(refusal).code(), tonic::Code::Unavailable);
+/// # });
+/// ```
+pub fn refused(refusal: Refusal, id: Option<&RequestId>) -> Response<Body> {
     let mut response = ended(Code::of_refusal(&refusal), &refusal.reason().to_string(), id);
     if let Some(wait) = refusal.retry_after() {
         let wait = whole_millis(wait).into();

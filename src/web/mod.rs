@@ -19,7 +19,11 @@ mod error_boundary;
 #[cfg(feature = "fallback")]
 mod fallback;
 mod fault;
-mod grpc_answer;
+#[cfg_attr(
+    not(feature = "grpc"),
+    allow(unreachable_pub, reason = "public by way of that feature's module")
+)]
+pub(crate) mod grpc_answer;
 #[cfg_attr(
     not(feature = "grpc"),
     allow(unreachable_pub, reason = "public by way of that feature's module")

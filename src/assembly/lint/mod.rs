@@ -7,6 +7,8 @@ mod inbound;
 mod outbound;
 #[cfg(test)]
 mod tests;
+mod worker;
 
 pub(super) use inbound::{Inbound, Promise};
 pub(super) use outbound::Calls;
+pub(super) use worker::worker_outlasts_drain;

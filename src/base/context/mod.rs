@@ -90,6 +90,21 @@ impl Context {
         self
     }
 
+    /// Keeps the ids and the baggage alone, for work that outlives its request: neither its deadline nor its span.
+    #[must_use]
+    pub fn detached(self) -> Self {
+        Self {
+            deadline: None,
+            span: Span::none(),
+            ..self
+        }
+    }
+
+    /// Returns its request id.
+    pub(crate) fn id(&self) -> Option<&RequestId> {
+        self.origin.request_id.as_ref()
+    }
+
     fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let Self {
             deadline,

@@ -1,5 +1,5 @@
 use super::rules::wired;
-use crate::review::item::{Area, Row, nobody_looks};
+use crate::review::item::{Area, Row};
 use crate::review::level::Level;
 
 pub(super) static ROWS: &[Row] = &[
@@ -40,11 +40,11 @@ pub(super) static ROWS: &[Row] = &[
         id: "dead-letters",
         title: "What is given up on is kept",
         why: "Work that is lost in silence is found by the customer.",
-        how: "Send what cannot be processed to a dead-letter queue that somebody looks at, and attest it; or waive it if nothing is consumed.",
+        how: "Give each `worker::Worker` its `dead_letters`; attest those of consumers of your own, or waive it if nothing is consumed.",
         level: Level::Resilient,
         area: Area::Errors,
         is_never: false,
         covers: &["errors-3"],
-        examine: nobody_looks,
+        examine: wired::dead_letters,
     },
 ];

@@ -5,7 +5,7 @@ use http::{HeaderMap, Request};
 use super::forwarded::{forwarded, x_forwarded_for};
 use super::key::ClientKey;
 use crate::base::key::KeyExtractor;
-use crate::web::PeerAddr;
+use crate::web::peer::peer_of;
 
 /// Tells clients apart by their address.
 ///
@@ -26,9 +26,9 @@ use crate::web::PeerAddr;
 /// IPv6 addresses are cut to a [prefix](Self::ipv6_prefix), as a client has a whole network of them; IPv4 addresses
 /// are whole, also if they come as IPv6 (`::ffff:192.0.2.1`). Ports do not count.
 ///
-/// The peer's address is the [`PeerAddr`] in the request's extensions, which `App` puts there. Requests without one, and
-/// without a usable header, all have the same key, [`ClientKey::UNKNOWN`]: **served by anything else, insert it**, or all
-/// clients share one limit. The documentation of [`PeerAddr`] shows how for axum.
+/// The peer's address is the [`PeerAddr`](crate::web::PeerAddr) in the request's extensions, which `App` puts there, or what
+/// axum was told to find out (see there). Requests without one, and without a usable header, all have the same key,
+/// [`ClientKey::UNKNOWN`]: **served by anything else, insert it**, or all clients share one limit.
 ///
 /// # Examples
 ///
@@ -116,7 +116,7 @@ impl<B> KeyExtractor<Request<B>> for ClientIp {
     type Key = ClientKey;
 
     fn extract(&self, request: &Request<B>) -> ClientKey {
-        let peer = || request.extensions().get().map(|PeerAddr(peer)| peer.ip());
+        let peer = || peer_of(request.extensions()).map(|peer| peer.ip());
         let address = self.told(request.headers()).or_else(peer);
         address.map_or(ClientKey::UNKNOWN, |address| ClientKey::new(address, self.ipv6_prefix))
     }

@@ -192,6 +192,23 @@ fn recorder(scene: &Scene<'_>) -> Evidence {
     }
 }
 
+pub(crate) fn dead_letters(scene: &Scene<'_>) -> Vec<Evidence> {
+    let workers = scene
+        .all("worker")
+        .map(|worker| match setting(worker.whole(), "dead_letters") {
+            Some("true") => Evidence::proven(worker.subject(), "what it gives up on is kept"),
+            _ => Evidence::missing(worker.subject(), "what it gives up on is lost"),
+        });
+    let workers: Vec<_> = workers.collect();
+    if workers.is_empty() {
+        return vec![Evidence::unknown(
+            "",
+            "no worker is wired, and other consumers are not seen",
+        )];
+    }
+    workers
+}
+
 /// What every service has that is served by `App`.
 fn served(scene: &Scene<'_>, found: &str) -> Evidence {
     match scene.one("server") {
