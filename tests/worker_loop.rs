@@ -378,15 +378,21 @@ async fn a_job_that_cannot_be_settled_is_counted_as_lost_and_ends_nothing_else()
     assert_eq!((now.lost, now.done, now.in_flight), (2, 1, 0));
 }
 
-/// Takes ten seconds for each job, as a queue does that is asked to wait for one.
-struct Slow(ChannelSource<u64>);
+/// A channel that is somewhere else: each time it is seen first whether it can be reached.
+struct Behind<F>(ChannelSource<u64>, F);
 
-impl Source for Slow {
+impl<F, Fut> Source for Behind<F>
+where
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = bool> + Send,
+{
     type Job = u64;
     type Receipt = <ChannelSource<u64> as Source>::Receipt;
 
     async fn next(&self) -> Result<Option<Delivery<Self>>, BoxError> {
-        sleep(Duration::from_secs(10)).await;
+        if !(self.1)().await {
+            return Err("the queue is away".into());
+        }
         let next = self.0.next().await?;
         Ok(next.map(Delivery::hand_on))
     }
@@ -407,7 +413,10 @@ async fn a_source_may_take_its_time() {
     let worker = Worker::builder("invoices").build().unwrap();
     let start = Instant::now();
     let runs = worker.clone();
-    let source = Slow(jobs([1, 2]).await);
+    let source = Behind(jobs([1, 2]).await, || async {
+        sleep(Duration::from_secs(10)).await;
+        true
+    });
     let run = tokio::spawn(async move {
         let handler = |_| async { Ok::<_, BoxError>(()) };
         runs.run(source, &shutdown().draining(), Some(heartbeat), handler).await;
@@ -514,34 +523,14 @@ async fn a_channel_has_room_for_so_many_and_those_under_way_count() {
     assert_eq!(waits.await.unwrap().unwrap_err().job, 4);
 }
 
-/// Fails twice before it hands anything out.
-struct Flaky(ChannelSource<u64>, AtomicU32);
-
-impl Source for Flaky {
-    type Job = u64;
-    type Receipt = <ChannelSource<u64> as Source>::Receipt;
-
-    async fn next(&self) -> Result<Option<Delivery<Self>>, BoxError> {
-        if self.1.fetch_add(1, Ordering::SeqCst) < 2 {
-            return Err("the queue is away".into());
-        }
-        let next = self.0.next().await?;
-        Ok(next.map(Delivery::hand_on))
-    }
-
-    async fn done(&self, receipt: Self::Receipt) -> Result<(), BoxError> {
-        self.0.done(receipt).await
-    }
-
-    async fn give_back(&self, receipt: Self::Receipt, given_back: GivenBack) -> Result<(), BoxError> {
-        self.0.give_back(receipt, given_back).await
-    }
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_source_that_fails_is_asked_again_after_a_second() {
     let worker = Worker::builder("invoices").build().unwrap();
-    let source = Flaky(jobs([1]).await, AtomicU32::new(0));
+    let asked = AtomicU32::new(0);
+    let source = Behind(jobs([1]).await, move || {
+        let is_there = asked.fetch_add(1, Ordering::SeqCst) >= 2;
+        async move { is_there }
+    });
     let start = Instant::now();
     worker
         .run(source, &shutdown().draining(), None, |_| async {
@@ -584,6 +573,33 @@ async fn an_app_wires_its_workers_watches_them_and_shows_their_dead_letters() {
         health["checks"]["dead-letters-invoices:responseTime"][0]["status"],
         "warn"
     );
+}
+
+/// Keeps letters where nobody can count them.
+struct Uncounted;
+
+impl DeadLetters for Uncounted {
+    fn store(&self, _: DeadLetter) -> Stored<'_> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dead_letters_that_nobody_can_count_are_not_said_to_be_none() {
+    let worker = Worker::builder("invoices").dead_letters(Uncounted).build().unwrap();
+    let (_, source) = channel::<u64>(1);
+    let app = App::builder("orders").worker(worker, source, |_| async { Ok::<_, BoxError>(()) });
+    let app = app.build().unwrap();
+    assert_eq!(app.review().item("dead-letters").unwrap().kind, Kind::Proven);
+    let client = app.test_client(axum::Router::new());
+    client.advance(Duration::from_secs(30)).await;
+    for path in ["/healthz", "/metrics"] {
+        let said = text(client.admin_get(path).await).await.unwrap();
+        assert!(
+            !said.contains("dead-letters-") && !said.contains("dead_letters{"),
+            "{said}"
+        );
+    }
 }
 
 #[tokio::test(start_paused = true)]

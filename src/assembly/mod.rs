@@ -19,6 +19,7 @@
 //! ```
 
 mod app;
+mod build;
 mod builder;
 mod control;
 mod dependency;

@@ -15,9 +15,9 @@ use crate::base::sync::{Mutex, lock};
 
 /// Makes a bounded channel of jobs within this process: what sends them, and the source.
 ///
-/// It has room for `most` jobs, and at least for one, those under way included. Those that a drain leaves become dead letters of their worker;
-/// a process that is killed loses them: whoever cannot accept that takes a queue. The source ends when all senders are
-/// gone and all jobs are done.
+/// It has room for `most` jobs, and at least for one, those under way included. Those that a drain leaves become dead
+/// letters of their worker; a process that is killed loses them: whoever cannot accept that takes a queue. The source
+/// ends when all senders are gone and all jobs are done.
 pub fn channel<T: Job>(most: usize) -> (Jobs<T>, ChannelSource<T>) {
     let most = most.clamp(1, Semaphore::MAX_PERMITS);
     let shared = Arc::new(Shared {

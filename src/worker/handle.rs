@@ -80,11 +80,6 @@ impl Worker {
         &self.0.retry
     }
 
-    /// Returns whether it keeps what it gives up on.
-    pub(crate) fn keeps_dead_letters(&self) -> bool {
-        self.0.dead_letters.is_some()
-    }
-
     /// Returns how many dead letters there are, if they can be counted.
     pub fn dead_letters(&self) -> Option<u64> {
         self.0.dead_letters.as_ref().and_then(|letters| letters.count())
