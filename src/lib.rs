@@ -176,6 +176,10 @@ pub mod docs {
     #[cfg(any(not(doctest), feature = "full"))]
     #[doc = include_str!("docs/migrate.md")]
     pub mod migrate {}
+    #[doc = include_str!("docs/overhead.md")]
+    #[doc = ""]
+    #[doc = include_str!("docs/overhead.svg")]
+    pub mod overhead {}
     #[cfg(any(not(doctest), feature = "full"))]
     #[doc = include_str!("docs/run-a-game-day.md")]
     pub mod run_a_game_day {}

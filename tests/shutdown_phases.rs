@@ -4,7 +4,7 @@
 
 use std::future::pending;
 use std::sync::mpsc::{self, TryRecvError};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;
 
 use seaworthy::shutdown::{Cause, Drained, Phase, Shutdown};
@@ -122,6 +122,35 @@ async fn a_request_that_comes_while_a_task_is_waited_for_is_waited_for_too() {
     });
     let drained = drive(&shutdown, Cause::Terminate).await;
     assert_eq!((drained.took, shutdown.in_flight()), (14 * SECOND, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_of_all_threads_are_waited_for() {
+    let shutdowns = [(); 4].map(|()| shutdown());
+    let began = Barrier::new(shutdowns.len());
+    let requests: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> = shutdowns
+            .iter()
+            .map(|shutdown| {
+                scope.spawn(|| {
+                    let request = shutdown.enter();
+                    // All at once, so that each thread has a place of its own.
+                    began.wait();
+                    request
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    for (shutdown, request) in shutdowns.iter().zip(requests) {
+        assert_eq!(shutdown.in_flight(), 1);
+        tokio::spawn(async move {
+            sleep(11 * SECOND).await;
+            drop(request);
+        });
+        let drained = drive(shutdown, Cause::Terminate).await;
+        assert_eq!((drained.took, shutdown.in_flight()), (11 * SECOND, 0));
+    }
 }
 
 #[tokio::test(start_paused = true)]

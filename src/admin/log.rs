@@ -7,10 +7,10 @@ use std::time::Duration;
 use http::header::{CONTENT_LENGTH, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use tokio::time::timeout;
 
 use super::routes::text;
 use super::token::{Denied, Gate, Token};
+use crate::base::clock::timeout;
 use crate::telemetry::{Telemetry, Unchanged, log_filter};
 use crate::web::Body;
 

@@ -7,11 +7,10 @@ use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, RETRY_AFTE
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
 use super::accept::liked;
 use super::routes::text;
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, timeout};
 use crate::review::{Level, NoLevel, Review, Reviewer, Verdict};
 use crate::web::Body;
 

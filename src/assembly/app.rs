@@ -8,7 +8,6 @@ use std::time::Duration;
 
 use http::Uri;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
 use super::builder::{AppBuilder, Startup};
 use super::error::AppError;
@@ -23,7 +22,7 @@ use super::sizing::SizingEntry;
 use super::table::EndpointTable;
 use super::workers::ReadyWorker;
 use super::{run, serve};
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, timeout};
 use crate::base::error::{InvalidSetting, InvalidSettings};
 use crate::base::events::EventSink;
 use crate::base::finding::Finding;

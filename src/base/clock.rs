@@ -4,6 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::reads;
+#[cfg(feature = "test-util")]
+pub use super::reads::reads;
 #[cfg(any(
     feature = "adaptive",
     feature = "breaker",
@@ -36,6 +39,7 @@ impl Clock {
     /// Returns the present instant.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     pub fn now(&self) -> Instant {
+        reads::note();
         match &self.0 {
             Source::Tokio => tokio::time::Instant::now().into_std(),
             Source::Manual(manual) => manual.now(),
@@ -67,6 +71,7 @@ impl Clock {
     /// For timestamps only: it jumps when the system's clock is set. A manual clock does not move it.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
     pub fn unix_time(&self) -> Duration {
+        reads::note();
         SystemTime::now()
             .duration_since(SystemTime::UNIX_EPOCH)
             .unwrap_or_default()
@@ -142,7 +147,8 @@ pub(crate) fn later(start: Instant, after: Duration) -> Instant {
 
 /// Returns a duration in nanoseconds, at most `u64::MAX` (584 years).
 pub(crate) fn nanos_of(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+    let seconds = duration.as_secs().saturating_mul(1_000_000_000);
+    seconds.saturating_add(duration.subsec_nanos().into())
 }
 
 /// Makes a timer that ends at `instant` of tokio's time.
@@ -153,6 +159,13 @@ pub(crate) fn sleep_until(instant: Instant) -> tokio::time::Sleep {
 /// Makes a timer that ends when `after` has passed.
 pub(crate) fn sleep(after: Duration) -> tokio::time::Sleep {
     sleep_until(later(Clock::default().now(), after))
+}
+
+/// Ends a future when `limit` has passed; a timer of tokio's that reads tokio's clock itself.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that makes them")]
+pub(crate) fn timeout<F: Future>(limit: Duration, future: F) -> tokio::time::Timeout<F> {
+    reads::note();
+    tokio::time::timeout(limit, future)
 }
 
 #[cfg(test)]

@@ -55,12 +55,12 @@ impl Deadline {
 
     /// Returns what is left of the time; zero if it has passed.
     pub fn remaining(self) -> Duration {
-        self.instant().saturating_duration_since(Clock::default().now())
+        Duration::from_nanos(self.0.saturating_sub(Self::now().0)).min(FOREVER)
     }
 
     /// Returns whether it has passed.
     pub fn has_passed(self) -> bool {
-        self.remaining().is_zero()
+        self <= Self::now()
     }
 
     /// Returns the deadline of the task's present work, if it has one.
@@ -137,6 +137,13 @@ pub(super) fn enter(at: Option<Deadline>, within: Option<Duration>, keeps: bool)
     ASKED.set(NEVER);
     IS_KEPT.set(keeps);
     outer
+}
+
+/// Returns whether nothing bounds the task's work.
+#[cfg(feature = "app")]
+#[inline]
+pub(super) fn is_unbounded() -> bool {
+    AT.get() == NEVER && WITHIN.get() == NEVER
 }
 
 /// Returns whether whoever has set the task's deadline ends the work by then.

@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
-use arc_swap::cache::Cache;
 
 use super::error::{InvalidSetting, InvalidSettings};
 
@@ -16,7 +15,7 @@ pub(crate) trait Validate {
 
 /// One value of settings, shared by a handle and everything made from it.
 pub(crate) struct Live<T> {
-    value: Arc<ArcSwap<T>>,
+    value: ArcSwap<T>,
     /// Held while somebody makes a new value of the old one.
     changing: Mutex<()>,
 }
@@ -25,7 +24,7 @@ impl<T: Validate> Live<T> {
     pub(crate) fn new(name: &str, value: T) -> Result<Self, InvalidSettings> {
         InvalidSettings::check(value.validate(name))?;
         Ok(Self {
-            value: Arc::new(ArcSwap::from_pointee(value)),
+            value: ArcSwap::from_pointee(value),
             changing: Mutex::default(),
         })
     }
@@ -78,42 +77,10 @@ impl<T> Live<T> {
     pub(crate) fn load(&self) -> Arc<T> {
         self.value.load_full()
     }
-
-    /// Looks at the value without touching a count that threads share; for a hot path that has no reader.
-    #[cfg(feature = "timeout")]
-    pub(crate) fn look<R>(&self, look: impl FnOnce(&T) -> R) -> R {
-        look(&self.value.load())
-    }
-
-    /// Makes a reader for a hot path: it looks for a new value at the price of one load.
-    pub(crate) fn reader(&self) -> LiveReader<T> {
-        LiveReader(Cache::new(Arc::clone(&self.value)))
-    }
 }
 
 impl<T: fmt::Debug> fmt::Debug for Live<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.value.load().fmt(f)
-    }
-}
-
-/// Reads live settings; one a service, never shared among threads.
-pub(crate) struct LiveReader<T>(Cache<Arc<ArcSwap<T>>, Arc<T>>);
-
-impl<T> LiveReader<T> {
-    pub(crate) fn get(&mut self) -> &T {
-        self.0.load()
-    }
-}
-
-impl<T> Clone for LiveReader<T> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<T> fmt::Debug for LiveReader<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("LiveReader")
     }
 }

@@ -22,6 +22,8 @@ pub mod inventory;
 pub mod key;
 #[cfg(any(feature = "breaker", feature = "bulkhead", feature = "rate-limit"))]
 pub(crate) mod keyed;
+#[cfg(any(feature = "retry", feature = "timeout"))]
+pub(crate) mod limit;
 pub(crate) mod live;
 pub mod outcome;
 #[cfg(any(feature = "adaptive", feature = "bulkhead"))]
@@ -30,6 +32,11 @@ pub(crate) mod places;
 pub mod pressure;
 #[cfg(any(feature = "breaker", feature = "chaos", feature = "retry"))]
 pub mod random;
+#[cfg(feature = "test-util")]
+mod reads;
+#[cfg(not(feature = "test-util"))]
+#[path = "no_reads.rs"]
+mod reads;
 pub(crate) mod ready;
 pub(crate) mod refusal;
 #[cfg(any(feature = "hedge", feature = "retry"))]

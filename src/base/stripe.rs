@@ -108,16 +108,10 @@ impl<T> Striped<T> {
     /// Shares `value` among so many stripes, a power of two.
     pub(crate) fn new(value: T, stripes: usize) -> Self {
         let value = Arc::new(value);
-        let lane = |index| Lane(Arc::new(Padded((index, Arc::clone(&value)))));
         Self(Arc::new(Lanes {
-            lanes: (0..stripes).map(lane).collect(),
+            lanes: (0..stripes).map(|index| Lane::new(index, Arc::clone(&value))).collect(),
             value,
         }))
-    }
-
-    /// Returns whether anybody has a lane.
-    pub(crate) fn is_in_use(&self) -> bool {
-        self.0.lanes.iter().any(|lane| Arc::strong_count(&lane.0) > 1)
     }
 
     /// Returns the lane of this thread.
@@ -142,6 +136,22 @@ impl<T> Striped<T> {
 }
 
 impl<T> Lane<T> {
+    fn new(index: usize, value: Arc<T>) -> Self {
+        Self(Arc::new(Padded((index, value))))
+    }
+
+    /// Makes the one lane to what is one of many, so that threads seldom meet there.
+    #[cfg(feature = "bulkhead")]
+    pub(crate) fn only(value: T) -> Self {
+        Self::new(0, Arc::new(value))
+    }
+
+    /// Returns whether anybody else has this lane.
+    #[cfg(feature = "bulkhead")]
+    pub(crate) fn is_in_use(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
     /// Returns the lane's number, below the number of stripes.
     #[inline]
     pub(crate) fn index(&self) -> usize {

@@ -9,6 +9,8 @@ use pin_project_lite::pin_project;
 use tokio::time::Sleep;
 
 use super::clock::sleep_until;
+#[cfg(feature = "app")]
+use super::deadline::is_unbounded;
 use super::deadline::{Deadline, enter, is_kept, is_too_late};
 
 /// Why a future was ended before its end.
@@ -44,20 +46,30 @@ struct Bounds {
 }
 
 impl Bounds {
-    /// Runs a part of the work under them.
+    /// Runs a part of the work under them; `keeps` says whether somebody ends it by then.
     #[inline]
-    fn run<T>(&mut self, work: impl FnOnce() -> T) -> T {
+    fn run<T>(&mut self, keeps: bool, work: impl FnOnce() -> T) -> T {
         let at = match (self.end, self.given) {
             (Some(end), Some(given)) => Some(end.min(given)),
             (end, given) => end.or(given),
         };
         let within = if self.end.is_none() { self.limit } else { None };
-        let entered = enter(at, within, true);
+        let entered = enter(at, within, keeps);
         let done = work();
         if let (Some(limit), Some(asked)) = (within, entered.asked()) {
             self.end = Some(asked.plus(limit));
         }
         done
+    }
+
+    /// Runs a part of work that nobody ends by this limit, but perhaps by one further out.
+    #[cfg(feature = "app")]
+    fn lower<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let is_kept = !is_unbounded() && {
+            let end = self.begin();
+            Deadline::current().is_some_and(|outer| end.is_none_or(|end| outer <= end)) && is_kept()
+        };
+        self.run(is_kept, work)
     }
 
     /// Returns the end of the limit, which begins now if it has not yet.
@@ -88,7 +100,7 @@ impl<F> Within<F> {
         let end = None;
         let mut bounds = Bounds { limit, end, given };
         // What is begun at once may ask for the deadline, too.
-        let future = (!is_too_late(given)).then(|| bounds.run(start));
+        let future = (!is_too_late(given)).then(|| bounds.run(true, start));
         Self {
             future,
             timer: None,
@@ -109,7 +121,7 @@ impl<F> Within<F> {
             return Poll::Ready(Err(Late::Passed));
         };
         let bounds = this.bounds;
-        if let Poll::Ready(output) = bounds.run(|| poll(future, cx)) {
+        if let Poll::Ready(output) = bounds.run(true, || poll(future, cx)) {
             return Poll::Ready(Ok(output));
         }
         if this.timer.is_none() {
@@ -134,5 +146,40 @@ impl<F> Within<F> {
         // What it holds is given back now, and not when somebody drops this.
         this.future.set(None);
         Poll::Ready(Err(*this.late))
+    }
+}
+
+#[cfg(feature = "app")]
+pin_project! {
+    /// A future whose deadline is lowered to a limit, which begins when somebody asks for it; whoever is inside ends it.
+    pub(crate) struct Lowered<F> {
+        #[pin]
+        future: F,
+        bounds: Bounds,
+    }
+}
+
+#[cfg(feature = "app")]
+impl<F> Lowered<F> {
+    #[inline]
+    pub(crate) fn start(limit: Option<Duration>, start: impl FnOnce() -> F) -> Self {
+        let (end, given) = (None, None);
+        let mut bounds = Bounds { limit, end, given };
+        Self {
+            future: bounds.lower(start),
+            bounds,
+        }
+    }
+}
+
+#[cfg(feature = "app")]
+impl<F: Future> Future for Lowered<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let future = this.future;
+        this.bounds.lower(|| future.poll(cx))
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use http::Uri;
 use tower_service::Service;
 
+use crate::base::clock::timeout;
 use crate::base::error::BoxError;
 
 /// Limits how long it takes to open a connection, with its TLS handshake; hyper's own limit is for TCP alone.
@@ -36,7 +37,7 @@ where
 
     fn call(&mut self, uri: Uri) -> Self::Future {
         let limit = self.limit;
-        let opened = tokio::time::timeout(limit, self.connector.call(uri));
+        let opened = timeout(limit, self.connector.call(uri));
         Box::pin(async move { opened.await.map_err(|_| NotOpened(limit))?.map_err(Into::into) })
     }
 }

@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::task::AbortHandle;
-use tokio::time::timeout;
 
 use super::check::Job;
 use super::config::CheckConfig;
 use super::engine::Run;
 use super::state::Shared;
-use crate::base::clock::{Clock, later, sleep_until};
+use crate::base::clock::{Clock, later, sleep_until, timeout};
 
 /// Runs checks, each in a task of its own, from the start to the stop.
 #[derive(Default)]

@@ -9,10 +9,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::timeout;
 
 use super::evidence::Evidence;
-use crate::base::clock::Clock;
+use crate::base::clock::{Clock, timeout};
 use crate::base::sync::{Mutex, lock};
 
 /// How long a measurement may take.

@@ -1,7 +1,9 @@
 use std::fmt;
 use std::future::Future;
+use std::iter;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use super::config::ShutdownConfig;
 use super::hooks::Hook;
+use super::idle::is_idle;
 use super::phase::{Cause, Phase};
 use super::tracker::{Draining, InFlight, OpenConnection, Tracker};
 use crate::base::clock::Clock;
@@ -18,6 +21,7 @@ use crate::base::error::{BoxError, InvalidSettings};
 use crate::base::events::{Change, EventSink, Events};
 use crate::base::inventory::{Describe, Entry};
 use crate::base::live::Validate;
+use crate::base::stripe::{self, MOST_STRIPES, Padded};
 
 /// Takes a service out of traffic without dropping what it has begun.
 ///
@@ -31,13 +35,21 @@ struct Shared {
     events: Events,
     request: watch::Sender<Option<Cause>>,
     phase: watch::Sender<Phase>,
-    draining: Arc<CancellationToken>,
+    draining: CancellationToken,
     cut: CancellationToken,
-    requests: TaskTracker,
+    requests: Box<[Padded<Requests>]>,
     connections: TaskTracker,
     tasks: TaskTracker,
     hooks: Mutex<Vec<Hook>>,
     on_begin: Mutex<Vec<Box<dyn FnOnce() + Send>>>,
+}
+
+/// What every request touches, once for each stripe.
+struct Requests {
+    tracker: TaskTracker,
+    draining: Arc<CancellationToken>,
+    /// How many have come so far.
+    entered: AtomicU64,
 }
 
 impl Shutdown {
@@ -73,12 +85,12 @@ impl Shutdown {
     ///
     /// Safe to drop and to call again.
     pub fn closing(&self) -> impl Future<Output = ()> + Send + 'static {
-        CancellationToken::clone(&self.0.draining).cancelled_owned()
+        self.0.draining.clone().cancelled_owned()
     }
 
     /// Returns the token that tells long work to end.
     pub fn draining(&self) -> Draining {
-        Draining(Arc::clone(&self.0.draining))
+        Draining(Arc::clone(&self.requests().draining))
     }
 
     /// Returns the spawner of tasks that the drain waits for.
@@ -91,12 +103,16 @@ impl Shutdown {
 
     /// Counts a request as in flight until the returned value is dropped.
     pub fn enter(&self) -> InFlight {
-        InFlight(self.0.requests.token())
+        let requests = self.requests();
+        let in_flight = InFlight(requests.tracker.token());
+        // After the token, so that who is not counted here yet is still there to be seen.
+        requests.entered.fetch_add(1, Ordering::SeqCst);
+        in_flight
     }
 
     /// Returns how many requests are in flight.
     pub fn in_flight(&self) -> usize {
-        self.0.requests.len()
+        self.0.requests.iter().map(|requests| requests.tracker.len()).sum()
     }
 
     /// Adds what is to be done at the very beginning, before anything waits; such as `health.drain()`.
@@ -118,11 +134,8 @@ impl Shutdown {
         lock(&self.0.hooks).push(Hook::new(name.into(), hook));
     }
 
-    /// As [`Draining::is_draining`], without a lock.
-    #[cfg(feature = "http")]
-    pub(crate) fn is_draining(&self) -> bool {
-        // Closed just before the token is cancelled.
-        self.0.requests.is_closed()
+    fn requests(&self) -> &Requests {
+        &self.0.requests[stripe::index(self.0.requests.len())]
     }
 
     /// Counts a connection as open until the returned value is dropped.
@@ -185,16 +198,25 @@ impl Shutdown {
     /// Waits until nothing is left.
     pub(super) async fn idle(&self) {
         // Again as long as something has come while another was waited for, as on a connection kept alive.
-        while self.trackers().into_iter().any(|tracker| !tracker.is_empty()) {
+        while !self.is_idle() {
             for tracker in self.trackers() {
                 tracker.wait().await;
             }
         }
     }
 
+    /// Returns whether there was a moment at which nothing was left.
+    fn is_idle(&self) -> bool {
+        let entered = || {
+            let requests = self.0.requests.iter();
+            requests.map(|requests| requests.entered.load(Ordering::SeqCst)).sum()
+        };
+        is_idle(entered, || self.trackers().all(TaskTracker::is_empty))
+    }
+
     /// Drops what is still there; returns how many requests, connections and tasks that were.
     pub(super) fn cut(&self) -> [usize; 3] {
-        let left = self.trackers().map(TaskTracker::len);
+        let left = [self.in_flight(), self.connections(), self.0.tasks.len()];
         self.0.cut.cancel();
         left
     }
@@ -209,8 +231,9 @@ impl Shutdown {
         mem::take(&mut *lock(&self.0.hooks))
     }
 
-    fn trackers(&self) -> [&TaskTracker; 3] {
-        [&self.0.requests, &self.0.connections, &self.0.tasks]
+    fn trackers(&self) -> impl Iterator<Item = &TaskTracker> {
+        let requests = self.0.requests.iter().map(|requests| &requests.tracker);
+        requests.chain([&self.0.connections, &self.0.tasks])
     }
 }
 
@@ -291,15 +314,23 @@ impl ShutdownBuilder {
     /// When the phases together do not fit into the grace period; the arithmetic is shown.
     pub fn build(self) -> Result<Shutdown, InvalidSettings> {
         InvalidSettings::check(self.config.validate("shutdown"))?;
+        let draining = CancellationToken::new();
+        let requests = || {
+            Padded(Requests {
+                tracker: TaskTracker::new(),
+                draining: Arc::new(draining.clone()),
+                entered: AtomicU64::new(0),
+            })
+        };
         Ok(Shutdown(Arc::new(Shared {
             config: self.config,
             clock: self.clock,
             events: self.events,
             request: watch::Sender::new(None),
             phase: watch::Sender::new(Phase::Running),
-            draining: Arc::default(),
+            requests: iter::repeat_with(requests).take(stripe::count(MOST_STRIPES)).collect(),
+            draining,
             cut: CancellationToken::new(),
-            requests: TaskTracker::new(),
             connections: TaskTracker::new(),
             tasks: TaskTracker::new(),
             hooks: Mutex::default(),

@@ -60,6 +60,9 @@ mod config;
 mod drive;
 mod handle;
 mod hooks;
+mod idle;
+#[cfg(all(test, seaworthy_loom))]
+mod models;
 mod phase;
 mod signal;
 #[cfg(test)]

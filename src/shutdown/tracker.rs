@@ -28,7 +28,19 @@ impl Draining {
 
 /// Counts as in flight until it is dropped.
 #[must_use]
-pub struct InFlight(#[expect(dead_code, reason = "its drop is what counts")] pub(super) TaskTrackerToken);
+pub struct InFlight(
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "its drop is what counts"))]
+    pub(super)  TaskTrackerToken,
+);
+
+impl InFlight {
+    /// As [`Draining::is_draining`], without a lock.
+    #[cfg(feature = "http")]
+    pub(crate) fn is_draining(&self) -> bool {
+        // Closed just before the token is cancelled.
+        self.0.task_tracker().is_closed()
+    }
+}
 
 impl fmt::Debug for InFlight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

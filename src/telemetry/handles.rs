@@ -1,5 +1,7 @@
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use hashbrown::DefaultHashBuilder;
 
 use super::known::Known;
 
@@ -9,7 +11,8 @@ use super::known::Known;
 pub(super) struct Handles<K, H> {
     known: Known<K, H>,
     count: AtomicUsize,
-    hasher: RandomState,
+    // Of names that the program has given, and never of what somebody sends: it need not withstand him.
+    hasher: DefaultHashBuilder,
 }
 
 /// As many are kept; what is beyond is registered each time, so that no label can make memory grow.
@@ -43,7 +46,7 @@ impl<K, H> Default for Handles<K, H> {
         Self {
             known: Known::default(),
             count: AtomicUsize::new(0),
-            hasher: RandomState::new(),
+            hasher: DefaultHashBuilder::default(),
         }
     }
 }

@@ -210,5 +210,5 @@ where
 }
 
 pub(super) fn to_header(id: &RequestId) -> Option<HeaderValue> {
-    HeaderValue::from_str(id.as_str()).ok()
+    HeaderValue::from_bytes(id.as_bytes()).ok()
 }

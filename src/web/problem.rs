@@ -1,11 +1,14 @@
 //! Turns what went wrong into a response; the one place where a refusal gets its HTTP status.
 
+use std::fmt::Display;
+
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
-use serde_json::{Value, json};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use serde_core::Serialize;
+use serde_core::ser::{SerializeMap, Serializer};
 
 use super::body::Body;
-use super::rate_limit_headers::{shown, whole_seconds};
+use super::rate_limit_headers::{Shown, whole_seconds};
 use crate::base::allowance::Allowance;
 use crate::base::context::RequestId;
 use crate::base::refusal::{Part, Reason, Refusal};
@@ -35,16 +38,15 @@ pub fn status_of(refusal: &Refusal) -> StatusCode {
 /// defines: `https://iana.org/assignments/http-problem-types#quota-exceeded` for a rate limit, whose name is then in the
 /// member `violated-policies`, and `…#temporary-reduced-capacity` where there is no place or no room.
 pub fn refused(refusal: Refusal, id: Option<&RequestId>) -> Response<Body> {
-    let status = status_of(&refusal);
-    let mut members = members(status, &refusal.reason().to_string(), id);
-    if let Some((kind, title)) = kind_of(refusal.reason()) {
-        members["type"] = kind.into();
-        members["title"] = title.into();
+    let reason = refusal.reason();
+    let mut problem = Problem::new(status_of(&refusal), &reason, id);
+    if let Some((kind, title)) = kind_of(reason) {
+        (problem.kind, problem.title) = (kind, title);
     }
-    if let Reason::RateLimited { .. } = refusal.reason() {
-        members["violated-policies"] = json!([shown(refusal.name())]);
+    if let Reason::RateLimited { .. } = reason {
+        problem.violated = Some(Shown(refusal.name()));
     }
-    let mut response = response(status, &members);
+    let mut response = problem.response();
     let headers = response.headers_mut();
     if let Some(wait) = refusal.retry_after() {
         headers.insert(RETRY_AFTER, whole_seconds(wait).into());
@@ -61,7 +63,7 @@ pub fn refused(refusal: Refusal, id: Option<&RequestId>) -> Response<Body> {
 /// The title is the status's phrase; `detail` is for the caller and must not tell about the inside. The id
 /// is the member `request_id`.
 pub fn problem(status: StatusCode, detail: &str, id: Option<&RequestId>) -> Response<Body> {
-    response(status, &members(status, detail, id))
+    Problem::new(status, &detail, id).response()
 }
 
 /// Returns the type and title of refusals that have their own.
@@ -92,26 +94,70 @@ fn spent(refusal: &Refusal) -> Option<Allowance> {
     })
 }
 
-fn members(status: StatusCode, detail: &str, id: Option<&RequestId>) -> Value {
-    let mut members = json!({
-        "type": "about:blank",
-        "title": status.canonical_reason().unwrap_or("Unknown"),
-        "status": status.as_u16(),
-        "detail": detail,
-    });
-    if let Some(id) = id {
-        members["request_id"] = id.as_str().into();
-    }
-    members
+/// The members of RFC 9457, and ours.
+struct Problem<'a> {
+    status: StatusCode,
+    kind: &'static str,
+    title: &'static str,
+    detail: &'a dyn Display,
+    request_id: Option<&'a str>,
+    violated: Option<Shown<'a>>,
 }
 
-fn response(status: StatusCode, members: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(members.to_string()));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+impl<'a> Problem<'a> {
+    fn new(status: StatusCode, detail: &'a dyn Display, id: Option<&'a RequestId>) -> Self {
+        Self {
+            status,
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Unknown"),
+            detail,
+            request_id: id.map(RequestId::as_str),
+            violated: None,
+        }
+    }
+
+    fn response(&self) -> Response<Body> {
+        // Most fit; whoever refuses has no time to copy.
+        let mut text = Vec::with_capacity(512);
+        // Nothing here fails, and half a text would be one that nobody can read.
+        if serde_json::to_writer(&mut text, self).is_err() {
+            text.clear();
+        }
+        let mut response = Response::new(Body::from(text));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        // These two, three of a rate limit, and the id; the drafts that say more make it grow.
+        *headers = HeaderMap::with_capacity(6);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        response
+    }
+}
+
+impl Serialize for Problem<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("detail", &Text(self.detail))?;
+        if let Some(id) = self.request_id {
+            members.serialize_entry("request_id", id)?;
+        }
+        members.serialize_entry("status", &self.status.as_u16())?;
+        members.serialize_entry("title", self.title)?;
+        members.serialize_entry("type", self.kind)?;
+        if let Some(policy) = &self.violated {
+            members.serialize_entry("violated-policies", &[Text(policy)])?;
+        }
+        members.end()
+    }
+}
+
+/// What shows itself, as a string.
+struct Text<'a>(&'a dyn Display);
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self.0)
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What a rate limit has left, as headers of the response.
 
-use std::fmt::{self, Write};
+use std::fmt::{self, Display, Write};
+use std::io;
 use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +24,13 @@ const MOST: u64 = 999_999_999_999_999;
 impl RateLimitHeaders {
     /// Adds what the limit `name` has left to what other limits have said in the response.
     pub(crate) fn write(self, headers: &mut HeaderMap, name: &str, allowance: Allowance) {
-        let name = string(name);
+        let name = Quoted(name);
         append(headers, RATELIMIT_POLICY, self.policy(&name, &allowance));
         self.write_left(headers, &name, &allowance);
     }
 
     /// Returns what is the same for every request.
-    fn policy(self, name: &str, Allowance { quota, window, .. }: &Allowance) -> Option<HeaderValue> {
+    fn policy(self, name: &impl Display, Allowance { quota, window, .. }: &Allowance) -> Option<HeaderValue> {
         let window = whole_seconds(*window);
         match self {
             Self::Off => None,
@@ -38,7 +39,7 @@ impl RateLimitHeaders {
         }
     }
 
-    fn write_left(self, headers: &mut HeaderMap, name: &str, allowance: &Allowance) {
+    fn write_left(self, headers: &mut HeaderMap, name: &impl Display, allowance: &Allowance) {
         match self {
             Self::Off => {}
             Self::Draft6 => draft_6(headers, allowance),
@@ -67,7 +68,7 @@ struct Policy {
 
 impl Teller {
     pub(super) fn new(how: RateLimitHeaders, name: &str) -> Self {
-        let (name, policy) = (string(name), ArcSwapOption::empty());
+        let (name, policy) = (Quoted(name).to_string(), ArcSwapOption::empty());
         Self { how, name, policy }
     }
 
@@ -132,7 +133,7 @@ fn draft_7(headers: &mut HeaderMap, allowance: &Allowance) {
     }
 }
 
-fn draft_11(headers: &mut HeaderMap, name: &str, allowance: &Allowance) {
+fn draft_11(headers: &mut HeaderMap, name: &impl Display, allowance: &Allowance) {
     let (remaining, reset) = (allowance.remaining, whole_seconds(allowance.reset));
     append(
         headers,
@@ -148,23 +149,17 @@ fn append(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>)
     }
 }
 
-/// Makes a value with one allocation. Every text made here is a valid one.
+/// Makes a value. Every text made here is a valid one.
 fn value(text: fmt::Arguments<'_>) -> Option<HeaderValue> {
-    let mut length = Length(0);
-    length.write_fmt(text).ok()?;
-    // A text that has room left would be given a count of its own, somewhere else.
-    let mut exact = String::with_capacity(length.0);
-    exact.write_fmt(text).ok()?;
-    HeaderValue::try_from(exact).ok()
-}
-
-/// Counts the bytes of a text.
-struct Length(usize);
-
-impl Write for Length {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0 += text.len();
-        Ok(())
+    // What fits is written once, and kept in an allocation of its own size.
+    let mut short = [0; 128];
+    let mut rest = &mut short[..];
+    match io::Write::write_fmt(&mut rest, text) {
+        Ok(()) => {
+            let left = rest.len();
+            HeaderValue::from_bytes(&short[..short.len() - left]).ok()
+        }
+        Err(_) => HeaderValue::try_from(text.to_string()).ok(),
     }
 }
 
@@ -190,18 +185,30 @@ pub(super) fn whole_seconds(time: Duration) -> u64 {
     seconds.clamp(1, MOST)
 }
 
-/// Returns a limit's name as callers see it: printable ASCII (RFC 9651, section 3.3.3), `?` for all else.
-pub(super) fn shown(name: &str) -> String {
-    let shown = name
-        .chars()
-        .map(|char| if matches!(char, ' '..='~') { char } else { '?' });
-    shown.collect()
+/// A limit's name as callers see it: printable ASCII (RFC 9651, section 3.3.3), `?` for all else.
+pub(super) struct Shown<'a>(pub(super) &'a str);
+
+impl Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = |char| if matches!(char, ' '..='~') { char } else { '?' };
+        self.0.chars().map(shown).try_for_each(|char| f.write_char(char))
+    }
 }
 
-/// Returns a name as a string of a structured field.
-fn string(name: &str) -> String {
-    let escaped = shown(name).replace('\\', "\\\\").replace('"', "\\\"");
-    format!("\"{escaped}\"")
+/// A name as a string of a structured field.
+struct Quoted<'a>(&'a str);
+
+impl Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_char('"')?;
+        for char in self.0.chars() {
+            if matches!(char, '"' | '\\') {
+                f.write_char('\\')?;
+            }
+            Shown(char.encode_utf8(&mut [0; 4])).fmt(f)?;
+        }
+        f.write_char('"')
+    }
 }
 
 #[cfg(test)]
@@ -313,8 +320,10 @@ mod tests {
 
     #[test]
     fn no_name_makes_an_invalid_header() {
+        let long = "n".repeat(1_000);
         for (name, sent) in [
             ("", r#""""#),
+            (&long, &*format!("\"{long}\"")),
             (r#"a"b\c"#, r#""a\"b\\c""#),
             ("a;q=1, b", r#""a;q=1, b""#),
             ("Zürich\r\nx: y\0\u{7f}", r#""Z?rich??x: y??""#),

@@ -86,11 +86,9 @@ where
         let in_flight = self.shutdown.enter();
         let closes = request.version() < Version::HTTP_2;
         request.extensions_mut().insert(self.shutdown.draining());
-        let shutdown = self.shutdown.clone();
         ShutdownFuture {
             response: self.inner.call(request),
             in_flight: Some(in_flight),
-            shutdown,
             closes,
         }
     }
@@ -103,7 +101,6 @@ pin_project! {
         #[pin]
         response: F,
         in_flight: Option<InFlight>,
-        shutdown: Shutdown,
         closes: bool,
     }
 }
@@ -118,16 +115,16 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.response.poll(cx))?.map(Body::new);
+        let Some(in_flight) = this.in_flight.take() else {
+            return Poll::Ready(Ok(response));
+        };
         // The header of a switch names the protocol that the connection goes over to.
         let switches = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if *this.closes && !switches && this.shutdown.is_draining() {
-            response
-                .headers_mut()
-                .insert(CONNECTION, HeaderValue::from_static("close"));
+        if *this.closes && !switches && in_flight.is_draining() {
+            let headers = response.headers_mut();
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        if let Some(in_flight) = this.in_flight.take() {
-            response.body_mut().keep_in_flight(in_flight);
-        }
+        response.body_mut().keep_in_flight(in_flight);
         Poll::Ready(Ok(response))
     }
 }

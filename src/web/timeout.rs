@@ -1,5 +1,6 @@
 //! The HTTP face of [`Timeout`]: its limits hold for bodies too.
 
+use std::cell::LazyCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -19,7 +20,6 @@ use super::limits::RequestLimits;
 use crate::base::clock::{Clock, later, sleep_until};
 use crate::base::deadline::Deadline;
 use crate::base::error::BoxError;
-use crate::base::live::LiveReader;
 use crate::base::ready::Call;
 use crate::base::refusal::{Part, Reason, Refusal};
 use crate::base::stripe::Lane;
@@ -67,7 +67,6 @@ impl<S> Layer<S> for HttpTimeoutLayer {
     fn layer(&self, inner: S) -> Self::Service {
         HttpTimeoutService {
             inner,
-            settings: self.timeout.reader(),
             timeout: self.timeout.clone(),
             is_edge: self.is_edge,
         }
@@ -79,7 +78,6 @@ impl<S> Layer<S> for HttpTimeoutLayer {
 pub struct HttpTimeoutService<S> {
     inner: S,
     timeout: Timeout,
-    settings: LiveReader<TimeoutConfig>,
     is_edge: bool,
 }
 
@@ -98,29 +96,29 @@ where
     }
 
     fn call(&mut self, request: Request<ReqB>) -> Self::Future {
-        let config = self.settings.get();
-        let request_idle = config.body_idle;
+        let limits = self.timeout.limits();
+        let request_idle = limits.body_idle;
         let own = RequestLimits::of(&request);
         let is_stream = own.stream;
-        let limits = effective(config, own);
-        let start = Clock::default().now();
+        let limits = effective(limits, own);
+        // Of all that has no body and no caller's deadline, nobody asks for it.
+        let start = LazyCell::new(|| Clock::default().now());
         let mut request = request.map(Body::new);
-        let given = self.given(&mut request, start, limits.limit);
+        let given = self.given(&mut request, || *start, limits.limit);
 
         let fault = request.body().is_stream().then(Fault::default);
         if let Some(fault) = &fault {
-            let watch = BodyWatch::new(start, Some(limits.limit), request_idle, Part::RequestBody).until(given);
+            let watch = BodyWatch::new(|| *start, Some(limits.limit), request_idle, Part::RequestBody).until(given);
             request
                 .body_mut()
                 .add_rider(Watch::new(watch, self.timeout.lane(), Some(fault.clone())));
         }
-        let call = || Call::new(&mut self.inner, request);
-        let timed = self.timeout.timed(limits.limit, given, call);
-        let watch = BodyWatch::new(start, limits.body_total, limits.body_idle, Part::Body);
+        let watch = BodyWatch::new(|| *start, limits.body_total, limits.body_idle, Part::Body);
         // The deadline of a stream's request ends with its head.
         let watch = watch.until(given.filter(|_| !is_stream));
+        let call = || Call::new(&mut self.inner, request);
         HttpTimeoutFuture {
-            timed,
+            timed: self.timeout.timed(limits.limit, given, call),
             watch: Some(watch),
             fault,
         }
@@ -129,12 +127,12 @@ where
 
 impl<S> HttpTimeoutService<S> {
     /// Returns the deadline that came with the request or with the task; at the edge it goes on with the request.
-    fn given<B>(&self, request: &mut Request<B>, start: Instant, limit: Duration) -> Option<Deadline> {
+    fn given<B>(&self, request: &mut Request<B>, start: impl Fn() -> Instant, limit: Duration) -> Option<Deadline> {
         let given = deadline::of(request.extensions());
         if !self.is_edge {
             return given;
         }
-        let at = |limit| Deadline::at(later(start, limit));
+        let at = |limit| Deadline::at(later(start(), limit));
         let caller = deadline::caller_timeout(request.headers()).map(at);
         let given = given.into_iter().chain(caller).min();
         let ours = at(limit);
@@ -146,8 +144,7 @@ impl<S> HttpTimeoutService<S> {
 }
 
 /// Applies one request's own limits to those of the layer.
-fn effective(config: &TimeoutConfig, own: RequestLimits) -> TimeoutConfig {
-    let mut config = config.clone();
+fn effective(mut config: TimeoutConfig, own: RequestLimits) -> TimeoutConfig {
     if let Some(deadline) = own.deadline {
         config.limit = deadline;
         config.body_total = Some(deadline);

@@ -214,6 +214,10 @@ async fn bury(worker: &Shared, letter: DeadLetter) -> Result<(), BoxError> {
     stored
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "behind a function of ours the compiler takes the future for less general than it is"
+)]
 async fn bounded(work: impl Future<Output = Result<(), BoxError>>) -> Result<(), BoxError> {
     let ended = timeout(SETTLE, work).await;
     ended.unwrap_or_else(|_| Err(NoAnswer.into()))

@@ -4,47 +4,41 @@
 //! `rate-limit`, `bulkhead`, `adaptive`, `together`, `five`, `outbound` and `telemetry`, and without a name all of them are run. Take the ratios: absolute times are those of one
 //! machine, which the floors at the top describe.
 //!
-//! `cargo bench -p seaworthy-peers --bench server` compares whole servers over loopback, bare and behind layers; `-- server
-//! 10` after it makes ten rounds.
+//! `cargo bench -p seaworthy-peers --bench server` compares whole servers over loopback: bare, behind each layer of the
+//! inbound stack, behind whole stacks, ours and others'; as fast as they can, and at fixed rates. `-- server 20 whole tower`
+//! after it makes twenty rounds of these two and the bare one.
 //!
 //! # How it measures
 //!
-//! All rows of a comparison are measured in turn (`interleave`), in batches of well under a millisecond, and what a row
-//! adds to the bare inner service is the difference of two batches of the same round. Futures are polled by hand
-//! (`drive`) inside a runtime that does nothing else (`surroundings`). Allocations are counted in batches of their own
-//! (`allocations`). On two threads (`pair`) only those rounds count in which both had a whole core.
+//! As `seaworthy_harness` says, with which `benches/overhead` measures ours alone.
 //!
 //! Peers are set up as their documentation begins, without the telemetry that some can add; ours with its defaults. Those
 //! that have no tower layer are called directly, and their rows say so. Before and after it is measured, every row is
-//! seen to do what is said of it (`comparison`).
+//! seen to do what is said of it.
 //!
 //! The profile is cargo's own for releases. `CARGO_PROFILE_BENCH_LTO=fat CARGO_PROFILE_BENCH_CODEGEN_UNITS=1` shows what
 //! those get who ask the compiler for more.
 
-mod allocations;
-mod comparison;
-mod cores;
-mod drive;
+mod clocked;
 mod groups;
-mod inner;
-mod interleave;
-mod pair;
 mod report;
 mod server;
-mod statistics;
-mod surroundings;
 mod versions;
 
 pub use server::serve_and_load;
 
 use std::error::Error;
+use std::fs;
 use std::time::Duration;
 
-use comparison::Comparison;
+use seaworthy_harness::comparison::Comparison;
+use seaworthy_harness::origin::Origin;
+use seaworthy_harness::pair::{Limits, Pair};
+use seaworthy_harness::{cores, folder, interleave};
+
+use clocked::Clocked;
 use groups::Group;
-use pair::{Limits, Pair};
 use report::Measured;
-use surroundings::Surroundings;
 use versions::Versions;
 
 /// So many that a median stands still.
@@ -62,10 +56,12 @@ const ROUNDS_OF_TWO: Limits = Limits {
 /// If a name is that of no group, or the runtime cannot be started.
 pub fn run(wanted: &[String]) -> Result<(), Box<dyn Error>> {
     let groups = chosen(wanted)?;
-    let surroundings = Surroundings::new()?;
+    let Clocked {
+        surroundings, clock, ..
+    } = &Clocked::new()?;
     let _entered = surroundings.enter();
     let versions = Versions::of_this_build();
-    let pair = cores::two().map(|cores| Pair::new(cores, surroundings.handle().clone()));
+    let pair = cores::two().and_then(|cores| Pair::new(&cores, surroundings.handle()));
     let measure = |comparison: Comparison| Measured {
         alone: interleave::measure(&comparison, ROUNDS),
         pair: pair
@@ -75,14 +71,27 @@ pub fn run(wanted: &[String]) -> Result<(), Box<dyn Error>> {
         comparison,
     };
 
-    print!("{}", report::floors(&measure(groups::floors::comparison()), &versions));
-    for group in groups {
-        let mut results = Vec::new();
-        for comparison in (group.comparisons)(surroundings.clock()) {
+    let origin = Origin::now();
+    let mut text = format!("ours beside its peers; {}\n\n", origin.machine);
+    text += &report::floors(&measure(groups::floors::comparison()), &versions);
+    let mut measured = Vec::new();
+    for group in &groups {
+        let mut of_group = Vec::new();
+        for comparison in (group.comparisons)(clock) {
             eprintln!("measuring {}: {}", group.name, comparison.title);
-            results.push(measure(comparison));
+            of_group.push(measure(comparison));
         }
-        print!("{}", report::group(group.name, &results, &versions));
+        measured.push((group.name, of_group));
+    }
+    text += &report::standings(&measured, &versions);
+    for (name, of_group) in &measured {
+        text += &report::group(name, of_group, &versions);
+    }
+    print!("{text}");
+    if groups.len() == groups::ALL.len() {
+        let folder = folder::folder()?;
+        fs::write(folder.join("peers.txt"), text)?;
+        fs::write(folder.join("peers.json"), serde_json::to_string_pretty(&origin)?)?;
     }
     Ok(())
 }

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use crate::comparison::{Comparison, Outcome, Row};
-use crate::interleave::{Figures, RowFigures};
-use crate::pair::{PairFigures, PairRow};
-use crate::statistics::{Spread, ratio};
 use crate::versions::Versions;
+use seaworthy_harness::comparison::{Comparison, Outcome, Row};
+use seaworthy_harness::interleave::{Figures, RowFigures};
+use seaworthy_harness::pair::{PairFigures, PairRow};
+use seaworthy_harness::statistics::ratio;
+use seaworthy_harness::table::{Line, count, range, table};
 
 /// A comparison with its figures.
 pub(crate) struct Measured {
@@ -28,24 +29,69 @@ pub(crate) fn floors(measured: &Measured, versions: &Versions) -> String {
     text
 }
 
+/// Prints how ours stands beside the best peers, in all groups; of each comparison the row of ours that is worst.
+pub(crate) fn standings(groups: &[(&str, Vec<Measured>)], versions: &Versions) -> String {
+    let comparisons = groups
+        .iter()
+        .flat_map(|(name, of_group)| of_group.iter().map(move |measured| (name, measured)));
+    let standings = comparisons.flat_map(|(name, measured)| {
+        Standing::of(measured).map(|ours| {
+            let worst = worst_first(ours).into_iter().next();
+            worst.map(|worst| Standing {
+                ours: format!("{name}, {}", worst.ours),
+                ..worst
+            })
+        })
+    });
+    let mut text = String::from("\nours beside the best peer, the worst first; of each comparison our worst row\n\n");
+    standings_table(&mut text, standings.flatten().collect(), versions);
+    text
+}
+
+fn worst_first(mut standings: Vec<Standing<'_>>) -> Vec<Standing<'_>> {
+    standings.sort_by(|one, other| other.times().total_cmp(&one.times()));
+    standings
+}
+
+fn standings_table(text: &mut String, standings: Vec<Standing<'_>>, versions: &Versions) {
+    let lines = worst_first(standings).into_iter().map(|standing| Line {
+        label: standing.ours.clone(),
+        cells: vec![
+            format!("{:.1}", standing.cost),
+            standing.allocations.map_or_else(|| "-".to_owned(), count),
+            format!("{:.1}", standing.least),
+            format!("{:.2}", standing.times()),
+            times(standing.alike),
+            label(standing.best, versions),
+        ],
+    });
+    let columns = [
+        "ours, ns",
+        "allocations",
+        "peer's, ns",
+        "times",
+        "/ best alike",
+        "the best peer",
+    ];
+    table(text, &columns, lines.collect());
+}
+
 /// Prints a group: how ours stands beside the best peers, worst first, and then all rows of all comparisons.
 pub(crate) fn group(name: &str, comparisons: &[Measured], versions: &Versions) -> String {
     let mut text = format!("\n{name}\n{}\n\n", "=".repeat(name.len()));
-    let mut standings: Vec<Standing> = comparisons.iter().flat_map(Standing::of).collect();
-    standings.sort_by(|one, other| other.times.total_cmp(&one.times));
+    let standings: Vec<Standing<'_>> = comparisons.iter().flat_map(Standing::of).flatten().collect();
     if standings.is_empty() {
-        text.push_str("seaworthy has none: its peers alone\n");
+        let has_ours = comparisons
+            .iter()
+            .any(|measured| measured.comparison.rows.iter().any(Row::is_ours));
+        text.push_str(if has_ours {
+            "no peer does the like\n"
+        } else {
+            "seaworthy has none: its peers alone\n"
+        });
     } else {
         text.push_str("what ours costs over what the best peer does, the worst first\n\n");
-        let lines = standings.iter().map(|standing| Line {
-            label: standing.ours.clone(),
-            cells: vec![
-                format!("{:.2}", standing.times),
-                label(standing.best, versions),
-                times(standing.alike),
-            ],
-        });
-        table(&mut text, &["times", "the best peer", "/ best alike"], lines.collect());
+        standings_table(&mut text, standings, versions);
     }
     for measured in comparisons {
         alone(&mut text, measured, versions);
@@ -70,34 +116,48 @@ impl Measured {
 /// What one row of ours costs beside the best peer.
 struct Standing<'a> {
     ours: String,
-    times: f64,
+    cost: f64,
+    /// For one call, where they were counted.
+    allocations: Option<f64>,
     best: &'a Row,
+    /// What that costs.
+    least: f64,
     /// Beside the best peer that does alike.
     alike: Option<f64>,
 }
 
 impl<'a> Standing<'a> {
-    fn of(measured: &'a Measured) -> Vec<Self> {
+    /// Returns those of one thread, and those of two.
+    fn of(measured: &'a Measured) -> [Vec<Self>; 2] {
         let title = &measured.comparison.title;
-        let alone = costs(&measured.alone(), |figures| figures.added.median);
-        let pair = costs(&measured.pair(), |figures| figures.cost.median);
-        let mut standings = Self::among(&alone, title);
-        standings.extend(Self::among(&pair, &format!("on two threads, {title}")));
-        standings
+        let (alone, pair) = (measured.alone(), measured.pair());
+        let allocations = |which: usize| Some(alone[which].1.allocations);
+        let of_two = format!("on two threads, {title}");
+        [
+            Self::among(&costs(&alone, |figures| figures.added.median), title, allocations),
+            Self::among(&costs(&pair, |figures| figures.cost.median), &of_two, |_| None),
+        ]
     }
 
-    fn among(rows: &[(&'a Row, f64)], title: &str) -> Vec<Self> {
-        let ours = rows.iter().filter(|(row, _)| row.is_ours());
-        let standings = ours.filter_map(|&(row, cost)| {
+    fn among(rows: &[(&'a Row, f64)], title: &str, allocations: impl Fn(usize) -> Option<f64>) -> Vec<Self> {
+        let ours = rows.iter().enumerate().filter(|(_, (row, _))| row.is_ours());
+        let standings = ours.filter_map(|(which, &(row, cost))| {
             let (best, least) = best_peer(rows, None)?;
+            ratio(cost, least)?;
             Some(Self {
                 ours: format!("{title}: {}", row.what),
-                times: ratio(cost, least)?,
+                cost,
+                allocations: allocations(which),
                 best,
+                least,
                 alike: best_peer(rows, Some(row.alike)).and_then(|(_, least)| ratio(cost, least)),
             })
         });
         standings.collect()
+    }
+
+    fn times(&self) -> f64 {
+        self.cost / self.least
     }
 }
 
@@ -216,61 +276,21 @@ fn pair(text: &mut String, measured: &Measured, versions: &Versions) {
     table(text, &columns, lines.collect());
 }
 
-/// A line of a table.
-pub(crate) struct Line {
-    pub(crate) label: String,
-    pub(crate) cells: Vec<String>,
-}
-
 fn label(row: &Row, versions: &Versions) -> String {
     format!("{}: {}", versions.label(row.package), row.what)
-}
-
-fn range(spread: Spread) -> String {
-    format!("{:.1}..{:.1}", spread.low, spread.high)
 }
 
 fn times(ratio: Option<f64>) -> String {
     ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"))
 }
 
-fn count(of_a_call: f64) -> String {
-    let whole = of_a_call.fract() == 0.0;
-    format!("{of_a_call:.*}", if whole { 0 } else { 2 })
-}
-
-/// Prints lines with their labels to the left and their cells to the right, each below its column.
-pub(crate) fn table(text: &mut String, columns: &[&str], lines: Vec<Line>) {
-    let label = widest(lines.iter().map(|line| line.label.as_str()));
-    let widths: Vec<usize> = columns
-        .iter()
-        .enumerate()
-        .map(|(at, column)| widest(lines.iter().map(|line| line.cells[at].as_str()).chain([*column])))
-        .collect();
-    let header = Line {
-        label: String::new(),
-        cells: columns.iter().map(|&column| column.to_owned()).collect(),
-    };
-    for line in std::iter::once(&header).chain(&lines) {
-        let _ = write!(text, "  {:label$}", line.label);
-        for (cell, width) in line.cells.iter().zip(&widths) {
-            let _ = write!(text, "  {cell:>width$}");
-        }
-        text.push('\n');
-    }
-}
-
-fn widest<'a>(texts: impl Iterator<Item = &'a str>) -> usize {
-    texts.map(|text| text.chars().count()).max().unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Line, Measured, best_peer, costs, group, table};
-    use crate::comparison::{Comparison, Outcome, Row};
-    use crate::interleave::{Figures, RowFigures};
-    use crate::statistics::Spread;
+    use super::{Measured, best_peer, costs, group, standings};
     use crate::versions::Versions;
+    use seaworthy_harness::comparison::{Comparison, Outcome, Row};
+    use seaworthy_harness::interleave::{Figures, RowFigures};
+    use seaworthy_harness::statistics::Spread;
 
     fn spread(median: f64) -> Spread {
         Spread {
@@ -335,6 +355,24 @@ mod tests {
     }
 
     #[test]
+    fn over_all_groups_the_worst_row_of_each_comparison_stands_first() {
+        let rows = [
+            ("seaworthy", "good", 5.0),
+            ("seaworthy", "fair", 20.0),
+            ("tower", "peer", 10.0),
+        ];
+        let bad = [("seaworthy", "bad", 30.0), ("tower", "peer", 10.0)];
+        let groups = [
+            ("retry", vec![measured("calls", &rows)]),
+            ("breaker", vec![measured("calls", &bad)]),
+        ];
+        let text = standings(&groups, &Versions::of_this_build());
+        let first = places(&text, &["breaker, calls: bad", "3.00", "retry, calls: fair", "2.00"]);
+        assert!(first.is_sorted(), "{text}");
+        assert!(!text.contains("good"), "{text}");
+    }
+
+    #[test]
     fn the_best_peer_is_that_which_adds_least() {
         let rows = [
             ("seaworthy", "ours", 30.0),
@@ -355,21 +393,5 @@ mod tests {
             &Versions::of_this_build(),
         );
         assert!(text.contains("seaworthy has none"), "{text}");
-    }
-
-    #[test]
-    fn cells_stand_below_their_columns() {
-        let line = |label: &str, cell: &str| Line {
-            label: label.to_owned(),
-            cells: vec![cell.to_owned()],
-        };
-        let mut text = String::new();
-        table(
-            &mut text,
-            &["added"],
-            vec![line("short", "1.0"), line("much longer", "1234567.0")],
-        );
-        let widths: Vec<usize> = text.lines().map(str::len).collect();
-        assert_eq!(widths, [24, 24, 24], "{text}");
     }
 }

@@ -1,16 +1,19 @@
 //! The way of a call to a dependency, outermost guard first.
 
 use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
+use pin_project_lite::pin_project;
 use tower::ServiceBuilder;
 use tower::util::MapErr;
 
-use super::timed::{TimedService, timed};
-use crate::base::deadline::Deadline;
+use super::timed::{TimedFuture, TimedService};
 use crate::base::error::BoxError;
 use crate::base::outcome::Outcome;
 use crate::base::refusal::{Guarded, Refusal};
 use crate::base::sync::{Mutex, lock};
+use crate::base::within::Lowered;
 use crate::policy::breaker::{CircuitBreaker, CircuitBreakerService};
 use crate::policy::bulkhead::{Bulkhead, BulkheadService};
 use crate::policy::retry::{Retry, RetryService};
@@ -100,28 +103,21 @@ impl Guards {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let attempt = self.attempt(operation);
         // The retry, which keeps the total otherwise, has no part in it.
-        let done = match self.retry.config().total {
-            Some(total) => Deadline::after(total).scope(attempt).await,
-            None => attempt.await,
-        };
+        let done = Lowered::start(self.retry.total(), || self.attempt(operation)).await;
         done.inspect_err(tell)
     }
 
-    async fn attempt<F, Fut, T, E>(&self, operation: F) -> Result<T, Guarded<E>>
+    #[inline]
+    fn attempt<F, Fut, T, E>(&self, operation: F) -> impl Future<Output = Result<T, Guarded<E>>>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let attempt = || timed(&self.calls, self.attempt.call(|| self.bulkhead.call(operation)));
-        let done = self.breaker.call_classified(attempt, outcome_of);
-        done.await.map_err(|error| match error {
-            Guarded::Refused(refusal)
-            | Guarded::Inner(Guarded::Refused(refusal))
-            | Guarded::Inner(Guarded::Inner(Guarded::Refused(refusal))) => Guarded::Refused(refusal),
-            Guarded::Inner(Guarded::Inner(Guarded::Inner(error))) => Guarded::Inner(error),
-        })
+        let held = || self.attempt.call(|| self.bulkhead.call(operation));
+        let timed = || TimedFuture::start(&self.calls, held, outcome_of);
+        let call = self.breaker.call_classified(timed, outcome_of);
+        OfGuard { call }
     }
 
     /// Runs a future of the user's own through all of them, made anew for each attempt.
@@ -140,6 +136,32 @@ impl Guards {
             Guarded::Inner(error) => error,
         })
         .inspect_err(tell)
+    }
+}
+
+pin_project! {
+    /// One attempt of a guard, with one error instead of one for each policy.
+    struct OfGuard<F> {
+        #[pin]
+        call: F,
+    }
+}
+
+impl<F, T, E> Future for OfGuard<F>
+where
+    F: Future<Output = Result<T, Guarded<Guarded<Guarded<E>>>>>,
+{
+    type Output = Result<T, Guarded<E>>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let end = ready!(self.project().call.poll(cx));
+        Poll::Ready(end.map_err(|error| match error {
+            Guarded::Refused(refusal)
+            | Guarded::Inner(Guarded::Refused(refusal))
+            | Guarded::Inner(Guarded::Inner(Guarded::Refused(refusal))) => Guarded::Refused(refusal),
+            Guarded::Inner(Guarded::Inner(Guarded::Inner(error))) => Guarded::Inner(error),
+        }))
     }
 }
 

@@ -9,11 +9,9 @@ use std::thread::panicking;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::outbound::outcome_of;
 use crate::base::clock::Clock;
 use crate::base::error::BoxError;
 use crate::base::outcome::{Classify, Outcome};
-use crate::base::refusal::Guarded;
 use crate::base::ticks::Ticks;
 use crate::telemetry::{Account, Calls};
 
@@ -39,17 +37,6 @@ impl Drop for Timer {
         let outcome = self.outcome.or(panicking().then_some(Outcome::Failure));
         self.account.ended(outcome, Clock::default().ticks().since(self.start));
     }
-}
-
-/// Times a future of the user's own.
-pub(super) async fn timed<T, E>(
-    calls: &Calls,
-    call: impl Future<Output = Result<T, Guarded<Guarded<E>>>>,
-) -> Result<T, Guarded<Guarded<E>>> {
-    let mut timer = Timer::start(calls);
-    let end = call.await;
-    timer.outcome = Some(outcome_of(end.as_ref()));
-    end
 }
 
 /// Times the calls of a service.
@@ -81,29 +68,36 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let timer = Timer::start(&self.calls);
-        TimedFuture {
-            response: self.inner.call(request),
-            timer,
-            classify: self.classify.clone(),
-        }
+        TimedFuture::start(&self.calls, || self.inner.call(request), self.classify.clone())
     }
 }
 
 pin_project! {
-    /// The response of a timed service.
+    /// A future that is timed.
     pub struct TimedFuture<F, C> {
         #[pin]
-        response: F,
+        future: F,
         timer: Timer,
         classify: C,
     }
 }
 
-impl<F, C, T> Future for TimedFuture<F, C>
+impl<F, C> TimedFuture<F, C> {
+    #[inline]
+    pub(super) fn start(calls: &Calls, future: impl FnOnce() -> F, classify: C) -> Self {
+        let timer = Timer::start(calls);
+        Self {
+            future: future(),
+            timer,
+            classify,
+        }
+    }
+}
+
+impl<F, C, T, E> Future for TimedFuture<F, C>
 where
-    F: Future<Output = Result<T, BoxError>>,
-    C: Classify<T, BoxError>,
+    F: Future<Output = Result<T, E>>,
+    C: Classify<T, E>,
 {
     type Output = F::Output;
 
@@ -111,7 +105,7 @@ where
         let this = self.project();
         // What is left behind if it panics.
         this.timer.outcome = Some(Outcome::Failure);
-        let Poll::Ready(end) = this.response.poll(cx) else {
+        let Poll::Ready(end) = this.future.poll(cx) else {
             this.timer.outcome = None;
             return Poll::Pending;
         };

@@ -49,6 +49,15 @@ impl RequestId {
             Text::Told(text) => text,
         }
     }
+
+    /// Returns the same as [`as_str`](Self::as_str), without looking whether it is text.
+    #[cfg(feature = "http")]
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Text::Uuid(text) => text,
+            Text::Told(text) => text.as_bytes(),
+        }
+    }
 }
 
 impl PartialEq for RequestId {

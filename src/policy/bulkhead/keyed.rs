@@ -24,7 +24,7 @@ use crate::base::key::KeyExtractor;
 use crate::base::keyed::{AtCapacity, Full, IN_USE, Kept, KeyedStore};
 use crate::base::places::{Granted, Places};
 use crate::base::refusal::{Reason, Refusal};
-use crate::base::stripe::{Lane, Striped};
+use crate::base::stripe::Lane;
 use crate::base::ticks::Ticks;
 
 /// Caps how many calls are under way at once for each of many keys: hosts, tenants, clients.
@@ -59,7 +59,7 @@ struct Shared<K> {
 struct Slot<K> {
     key: K,
     /// Of one stripe: keys already spread threads.
-    room: Striped<Room>,
+    room: Lane<Room>,
 }
 
 impl<K: Key> Kept for Slot<K> {
@@ -197,15 +197,14 @@ impl<K: Key> KeyedBulkhead<K> {
             let config = rules.config();
             let places = Places::new(config.concurrent as usize, config.most_waiting(), 1);
             let rules = Arc::clone(rules);
-            let room = Room {
+            let room = Lane::only(Room {
                 are_lanes_kept: false,
                 rules,
                 places,
-            };
-            let room = Striped::new(room, 1);
+            });
             Slot { key, room }
         };
-        let lane = rooms.with(key, Clock::default().ticks(), make, |slot| slot.room.lane());
+        let lane = rooms.with(key, Clock::default().ticks(), make, |slot| slot.room.clone());
         lane.map_err(|Full| rules.refuse(Reason::TooManyKeys))
     }
 }

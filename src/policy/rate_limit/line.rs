@@ -40,7 +40,12 @@ impl Wakers {
         self.woken.extend(waker);
     }
 
+    #[inline]
     pub(super) fn wake(self) {
+        // Nearly always, and for each call of a keyed limit.
+        if self.woken.is_empty() {
+            return;
+        }
         self.woken.into_iter().for_each(Waker::wake);
     }
 }

@@ -130,6 +130,13 @@ impl Retry {
         self.0.source.budget()
     }
 
+    /// Returns how long a request may take, all attempts together.
+    #[cfg(feature = "app")]
+    #[inline]
+    pub(crate) fn total(&self) -> Option<Duration> {
+        self.0.total()
+    }
+
     pub(super) fn rules(&self) -> &Rules {
         &self.0
     }

@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use smol_str::SmolStr;
@@ -14,10 +13,10 @@ use crate::base::deadline::Deadline;
 use crate::base::error::InvalidSettings;
 use crate::base::events::{Change, Events};
 use crate::base::inventory::Entry;
+use crate::base::limit::Limit;
 use crate::base::live::Live;
 use crate::base::random::Random;
 use crate::base::refusal::{Part, Reason, Refusal};
-use crate::base::ticks::nanos_of;
 use crate::base::within::Late;
 
 const KIND: &str = "retry";
@@ -27,8 +26,7 @@ const KIND: &str = "retry";
 pub(super) struct Rules {
     name: SmolStr,
     settings: Live<RetryConfig>,
-    /// One of the settings again, because every call looks at it; nanoseconds.
-    total: AtomicU64,
+    total: Limit,
     random: Random,
     events: Events,
     pub(super) source: Source,
@@ -41,11 +39,6 @@ pub(super) struct Rules {
     cancelled: Counter,
 }
 
-/// Nanoseconds; the most if there is no total.
-fn total_of(config: &RetryConfig) -> u64 {
-    config.total.map_or(u64::MAX, nanos_of)
-}
-
 impl Rules {
     pub(super) fn new(
         name: SmolStr,
@@ -55,7 +48,7 @@ impl Rules {
         source: Source,
     ) -> Result<Self, InvalidSettings> {
         Ok(Self {
-            total: AtomicU64::new(total_of(&config)),
+            total: Limit::new(config.total),
             settings: Live::new(&name, config)?,
             name,
             random,
@@ -76,8 +69,8 @@ impl Rules {
     }
 
     pub(super) fn reconfigure(&self, change: impl FnOnce(&mut RetryConfig)) -> Result<(), InvalidSettings> {
-        let then = |config: &RetryConfig| self.total.store(total_of(config), Ordering::Relaxed);
-        self.settings.change(&self.name, change, then)?;
+        self.settings
+            .change(&self.name, change, |config| self.total.set(config.total))?;
         self.events.emit(KIND, &self.name, Change::Settings);
         Ok(())
     }
@@ -86,8 +79,13 @@ impl Rules {
     #[inline]
     pub(super) fn begin(&self) -> Option<Duration> {
         self.source.count();
-        let total = self.total.load(Ordering::Relaxed);
-        (total != u64::MAX).then(|| Duration::from_nanos(total))
+        self.total()
+    }
+
+    /// Returns how long a request may take.
+    #[inline]
+    pub(super) fn total(&self) -> Option<Duration> {
+        self.total.get()
     }
 
     /// Pays for a request that is sent.

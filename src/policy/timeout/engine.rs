@@ -17,8 +17,13 @@ pub(crate) struct BodyWatch {
 
 impl BodyWatch {
     /// Watches a body that must end `total` after `start` and never be silent for `idle`; `part` says whose body it is.
-    pub(crate) fn new(start: Instant, total: Option<Duration>, idle: Option<Duration>, part: Part) -> Self {
-        let total = total.map(|limit| (later(start, limit), Elapsed { limit, part }.into()));
+    pub(crate) fn new(
+        start: impl FnOnce() -> Instant,
+        total: Option<Duration>,
+        idle: Option<Duration>,
+        part: Part,
+    ) -> Self {
+        let total = total.map(|limit| (later(start(), limit), Elapsed { limit, part }.into()));
         let part = match part {
             Part::RequestBody => Part::RequestIdle,
             _ => Part::Idle,

@@ -8,11 +8,13 @@ use super::config::TimeoutConfig;
 use super::future::{Call, Timed};
 use super::service::TimeoutService;
 use crate::base::Counter;
+use crate::base::clock::FOREVER;
 use crate::base::deadline::Deadline;
 use crate::base::error::InvalidSettings;
 use crate::base::events::{Change, EventSink, Events};
 use crate::base::inventory::{Describe, Entry};
-use crate::base::live::{Live, LiveReader};
+use crate::base::limit::Limit;
+use crate::base::live::Live;
 use crate::base::refusal::{Reason, Refusal};
 use crate::base::stripe::{self, Lane, MOST_STRIPES, Striped};
 
@@ -28,6 +30,7 @@ pub struct Timeout(Striped<Shared>);
 pub(crate) struct Shared {
     name: SmolStr,
     settings: Live<TimeoutConfig>,
+    limits: Limits,
     events: Events,
     calls: Counter,
     elapsed: Counter,
@@ -82,8 +85,7 @@ impl Timeout {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let limit = self.0.settings.look(|config| config.limit);
-        Call::new(self.timed(limit, None, operation))
+        Call::new(self.timed(self.limit(), None, operation))
     }
 
     /// Returns the limits in force.
@@ -98,7 +100,9 @@ impl Timeout {
     /// What cannot be accepted; the old limits stay in force then. Changes wait for each other: `change` must not change
     /// the same handle.
     pub fn reconfigure(&self, change: impl FnOnce(&mut TimeoutConfig)) -> Result<(), InvalidSettings> {
-        self.0.settings.change(&self.0.name, change, |_| ())?;
+        self.0
+            .settings
+            .change(&self.0.name, change, |config| self.0.limits.set(config))?;
         self.0.events.emit(KIND, &self.0.name, Change::Settings);
         Ok(())
     }
@@ -110,12 +114,51 @@ impl Timeout {
         Timed::start(self.0.lane(), limit, given, start)
     }
 
-    pub(crate) fn reader(&self) -> LiveReader<TimeoutConfig> {
-        self.0.settings.reader()
+    /// Returns the limit of a call.
+    #[inline]
+    pub(super) fn limit(&self) -> Duration {
+        self.0.limits.limit.get().unwrap_or(FOREVER)
+    }
+
+    /// Returns all limits in force, without touching a count that threads share.
+    #[cfg(feature = "http")]
+    pub(crate) fn limits(&self) -> TimeoutConfig {
+        let Limits {
+            body_total, body_idle, ..
+        } = &self.0.limits;
+        TimeoutConfig {
+            limit: self.limit(),
+            body_total: body_total.get(),
+            body_idle: body_idle.get(),
+        }
     }
 
     pub(crate) fn lane(&self) -> Lane<Shared> {
         self.0.lane()
+    }
+}
+
+/// The settings again, because every call looks at them.
+#[derive(Debug)]
+struct Limits {
+    limit: Limit,
+    body_total: Limit,
+    body_idle: Limit,
+}
+
+impl Limits {
+    fn new(config: &TimeoutConfig) -> Self {
+        Self {
+            limit: Limit::new(Some(config.limit)),
+            body_total: Limit::new(config.body_total),
+            body_idle: Limit::new(config.body_idle),
+        }
+    }
+
+    fn set(&self, config: &TimeoutConfig) {
+        self.limit.set(Some(config.limit));
+        self.body_total.set(config.body_total);
+        self.body_idle.set(config.body_idle);
     }
 }
 
@@ -186,6 +229,7 @@ impl TimeoutBuilder {
     /// Every limit that is out of its range.
     pub fn build(self) -> Result<Timeout, InvalidSettings> {
         let shared = Shared {
+            limits: Limits::new(&self.config),
             settings: Live::new(&self.name, self.config)?,
             name: self.name,
             events: self.events,

@@ -2,11 +2,9 @@ use std::task::{Context, Poll};
 
 use tower_service::Service;
 
-use super::config::TimeoutConfig;
 use super::future::ResponseFuture;
 use super::layer::Timeout;
 use crate::base::error::BoxError;
-use crate::base::live::LiveReader;
 use crate::base::ready;
 
 /// The tower shell of a [`Timeout`]; made by its [layer](Timeout::layer).
@@ -16,17 +14,11 @@ use crate::base::ready;
 pub struct TimeoutService<S> {
     inner: S,
     timeout: Timeout,
-    settings: LiveReader<TimeoutConfig>,
 }
 
 impl<S> TimeoutService<S> {
     pub(super) fn new(inner: S, timeout: Timeout) -> Self {
-        let settings = timeout.reader();
-        Self {
-            inner,
-            timeout,
-            settings,
-        }
+        Self { inner, timeout }
     }
 }
 
@@ -44,8 +36,7 @@ where
 
     #[inline]
     fn call(&mut self, request: Req) -> Self::Future {
-        let limit = self.settings.get().limit;
         let start = || ready::Call::new(&mut self.inner, request);
-        ResponseFuture::new(self.timeout.timed(limit, None, start))
+        ResponseFuture::new(self.timeout.timed(self.timeout.limit(), None, start))
     }
 }

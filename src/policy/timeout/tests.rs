@@ -85,7 +85,7 @@ proptest! {
     ) {
         let start = Clock::default().now();
         let mut model = Model { total, idle, start, part, history: Vec::new() };
-        let mut watch = BodyWatch::new(start, total, idle, part);
+        let mut watch = BodyWatch::new(|| start, total, idle, part);
         let mut now = start;
         for (pause, step) in steps {
             now += Duration::from_millis(pause);

@@ -10,13 +10,12 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
 use tokio::runtime::Builder;
 use tokio::sync::{Notify, mpsc, oneshot};
-use tokio::time::timeout;
 
 use super::answer::Answer;
 use super::counts::{Counts, EXPORTING, FAILING};
 use super::exporter::Way;
 use super::queue::BATCH;
-use crate::base::clock::sleep;
+use crate::base::clock::{sleep, timeout};
 use crate::base::events::{Change, Events};
 
 /// The longest time for one export, the connection included.

@@ -292,7 +292,7 @@ async fn exports_are_never_exported() {
 async fn it_ends_when_nobody_is_left_who_could_end_a_span() {
     let Running { tracer, flush, .. } = Running::start([]);
     drop(tracer);
-    tokio::time::timeout(Duration::from_secs(5), flush.closed())
+    crate::base::clock::timeout(Duration::from_secs(5), flush.closed())
         .await
         .unwrap();
 }

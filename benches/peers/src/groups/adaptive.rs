@@ -7,9 +7,9 @@ use tick::Clock;
 use tower::Layer as _;
 use tower_resilience_adaptive::{AdaptiveLimiterLayer, Gradient2, Vegas};
 
-use crate::comparison::{Comparison, Row};
-use crate::drive::drive;
-use crate::inner::Inner;
+use seaworthy_harness::comparison::{Comparison, Row};
+use seaworthy_harness::drive::drive;
+use seaworthy_harness::inner::Inner;
 
 pub(crate) fn comparisons(_: &Clock) -> Vec<Comparison> {
     Inner::ALL.map(of).into()

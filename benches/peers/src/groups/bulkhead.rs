@@ -8,9 +8,9 @@ use tower::Layer as _;
 use tower::limit::ConcurrencyLimitLayer;
 use tower_resilience_bulkhead::BulkheadLayer;
 
-use crate::comparison::{Comparison, Row};
-use crate::drive::drive;
-use crate::inner::Inner;
+use seaworthy_harness::comparison::{Comparison, Row};
+use seaworthy_harness::drive::drive;
+use seaworthy_harness::inner::Inner;
 
 const PLACES: usize = 64;
 

@@ -10,9 +10,9 @@ use tick::Clock;
 use tower::Layer as _;
 
 use super::retry;
-use crate::comparison::{Comparison, Row};
-use crate::inner::Inner;
-use crate::surroundings::LIMIT;
+use seaworthy_harness::comparison::{Comparison, Row};
+use seaworthy_harness::inner::Inner;
+use seaworthy_harness::surroundings::LIMIT;
 
 pub(crate) fn comparisons(_: &Clock) -> Vec<Comparison> {
     [Inner::ReadyAtOnce, Inner::PendingOnce].map(of).into()

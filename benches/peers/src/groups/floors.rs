@@ -11,9 +11,9 @@ use std::time::Instant;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
-use crate::comparison::{Comparison, Outcome, Row};
-use crate::drive::drive;
-use crate::surroundings::LIMIT;
+use seaworthy_harness::comparison::{Comparison, Outcome, Row};
+use seaworthy_harness::drive::drive;
+use seaworthy_harness::surroundings::LIMIT;
 
 pub(crate) fn comparison() -> Comparison {
     let atomic = Arc::new(AtomicU64::new(0));

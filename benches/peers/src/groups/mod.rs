@@ -10,11 +10,11 @@ mod rate_limit;
 mod retry;
 mod telemetry;
 mod timeout;
-mod together;
+pub(crate) mod together;
 
 use tick::Clock;
 
-use crate::comparison::Comparison;
+use seaworthy_harness::comparison::Comparison;
 
 /// Comparisons that are run together.
 #[derive(Clone, Copy)]
@@ -70,15 +70,15 @@ pub(crate) const ALL: [Group; 10] = [
 #[cfg(test)]
 mod tests {
     use super::{ALL, floors};
-    use crate::surroundings::Surroundings;
+    use crate::clocked::Clocked;
     use crate::versions::Versions;
 
     #[test]
     fn every_row_does_what_its_comparison_says_and_has_a_version() {
-        let surroundings = Surroundings::new().expect("the runtime starts");
-        let _entered = surroundings.enter();
+        let clocked = Clocked::new().expect("the runtime starts");
+        let _entered = clocked.surroundings.enter();
         let versions = Versions::of_this_build();
-        for comparison in ALL.iter().flat_map(|group| (group.comparisons)(surroundings.clock())) {
+        for comparison in ALL.iter().flat_map(|group| (group.comparisons)(&clocked.clock)) {
             comparison.verify();
             for row in &comparison.rows {
                 assert_ne!(versions.label(row.package), row.package, "it is no dependency");

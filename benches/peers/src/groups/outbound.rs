@@ -2,19 +2,18 @@
 //! and bulkhead, in this order from outside.
 
 use std::hint::black_box;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use seaworthy::App;
-use seaworthy::replay::Idempotent;
+use seaworthy_overhead::rows::ours::{Read, Reads};
 use tick::Clock;
-use tower::{Layer as _, Service};
+use tower::Layer as _;
 
 use super::retry::Budgeted;
 use super::together::reclosed;
-use crate::comparison::{Comparison, Row};
-use crate::drive;
-use crate::inner::{Answer, Failure, Inner};
+use seaworthy_harness::comparison::{Comparison, Row};
+use seaworthy_harness::drive;
+use seaworthy_harness::inner::Inner;
 
 pub(crate) fn comparisons(_: &Clock) -> Vec<Comparison> {
     [Inner::ReadyAtOnce, Inner::PendingOnce].map(of).into()
@@ -36,30 +35,6 @@ fn of(inner: Inner) -> Comparison {
 const ATTEMPT: Duration = Duration::from_millis(1500);
 const PLACES: usize = 64;
 const BUILT: &str = "the settings are in range";
-
-/// A request that says of itself that it may be sent twice.
-#[derive(Clone)]
-struct Read(u64);
-
-impl Idempotent for Read {}
-
-/// Takes such requests.
-#[derive(Clone)]
-struct Reads(Inner);
-
-impl Service<Read> for Reads {
-    type Response = u64;
-    type Error = Failure;
-    type Future = Answer;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        Service::<u64>::poll_ready(&mut self.0, context)
-    }
-
-    fn call(&mut self, Read(n): Read) -> Answer {
-        self.0.answer(n)
-    }
-}
 
 fn ours(inner: Inner) -> Vec<Row> {
     let mut app = App::builder("orders");

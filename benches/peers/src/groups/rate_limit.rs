@@ -20,9 +20,9 @@ use tower_governor::GovernorLayer;
 use tower_governor::governor::GovernorConfigBuilder;
 use tower_resilience_ratelimiter::RateLimiterLayer;
 
-use crate::comparison::{Comparison, Outcome, Row};
-use crate::drive::{self, drive};
-use crate::inner::Inner;
+use seaworthy_harness::comparison::{Comparison, Outcome, Row};
+use seaworthy_harness::drive::{self, drive};
+use seaworthy_harness::inner::Inner;
 
 /// A rate a second that no loop reaches, and of which a nanosecond still has one: that is what limiters count in.
 const PLENTY: u32 = 1_000_000_000;
@@ -57,6 +57,9 @@ fn ours_direct(limit: &rate_limit::RateLimit, inner: Inner) -> Row {
     })
 }
 
+/// Asked before the call, and no layer round it.
+const FUNCTION: &str = "a function";
+
 fn within_the_limit(inner: Inner) -> Comparison {
     let plentiful = PLENTY as usize;
     let limit = ours(our_plenty()).build().expect("it is plenty");
@@ -73,7 +76,7 @@ fn within_the_limit(inner: Inner) -> Comparison {
         rows: vec![
             Row::service("seaworthy", "layer", limit.layer().layer(inner)),
             Row::service("seaworthy", "layer, one that may wait", patient.layer().layer(inner)),
-            ours_direct(&limit, inner),
+            ours_direct(&limit, inner).alike(FUNCTION),
             Row::new("tower", "layer, waits when used up", move || {
                 let mut service = RateLimit::new(inner, Rate::new(u64::MAX, Duration::from_secs(1)));
                 move |n| black_box(drive::call(&mut service, n)).is_ok()
@@ -89,7 +92,7 @@ fn within_the_limit(inner: Inner) -> Comparison {
                 "layer, token bucket",
                 resilience(RateLimiterLayer::burst(plentiful, plentiful)),
             ),
-            direct(RateLimiter::direct(plenty()), inner),
+            direct(RateLimiter::direct(plenty()), inner).alike(FUNCTION),
         ],
         on_two_threads: inner == Inner::ReadyAtOnce,
     }
@@ -120,11 +123,13 @@ fn ten_thousand() -> Comparison {
             Row::new("seaworthy", "direct check", move || {
                 let limit = keyed.clone();
                 move |n| limit.check(n % KEYS, 1).is_ok() && black_box(drive(inner.answer(n))).is_ok()
-            }),
+            })
+            .alike(FUNCTION),
             Row::new("governor", "direct call", move || {
                 let limiter = Arc::clone(&limiter);
                 move |n| limiter.check_key(&(n % KEYS)).is_ok() && black_box(drive(inner.answer(n))).is_ok()
-            }),
+            })
+            .alike(FUNCTION),
         ],
         on_two_threads: true,
     }
@@ -163,7 +168,8 @@ fn many_keys() -> Comparison {
                     let request = from_one_of_many(n);
                     limit.check(address(&request), 1).is_ok() && black_box(drive::call(&mut inner, request)).is_ok()
                 }
-            }),
+            })
+            .alike(FUNCTION),
             Row::http_service(
                 "tower_governor",
                 "layer",
@@ -178,7 +184,8 @@ fn many_keys() -> Comparison {
                     let allowed = address.is_some_and(|address| limiter.check_key(&address.ip()).is_ok());
                     allowed && black_box(drive::call(&mut inner, request)).is_ok()
                 }
-            }),
+            })
+            .alike(FUNCTION),
         ],
         on_two_threads: true,
     }
@@ -250,9 +257,9 @@ fn used_up() -> Comparison {
         bare: Row::service("std", "bare", inner),
         rows: vec![
             Row::service("seaworthy", "layer", limit.layer().layer(inner)),
-            ours_direct(&limit, inner),
+            ours_direct(&limit, inner).alike(FUNCTION),
             Row::service("tower-resilience-ratelimiter", "layer, fixed window", resilience),
-            direct(limiter, inner),
+            direct(limiter, inner).alike(FUNCTION),
         ],
         on_two_threads: false,
     }

@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 use seatbelt::{RecoveryInfo, ResilienceContext};
-use seaworthy::attempt::Attempt;
-use seaworthy::replay::Replay;
-use seaworthy::retry::{Appraisal, Appraise, Retry};
+use seaworthy::retry::Retry;
+use seaworthy_overhead::rows::ours::{Never, Numbers};
 use tick::Clock;
 use tokio::time::Sleep;
 use tower::Layer as _;
@@ -16,94 +15,107 @@ use tower::retry::backoff::{Backoff, ExponentialBackoff, ExponentialBackoffMaker
 use tower::retry::budget::{Budget, TpsBudget};
 use tower::retry::{Policy, RetryLayer};
 
-use crate::comparison::{Comparison, Row};
-use crate::drive::drive;
-use crate::inner::{Failure, Inner};
+use seaworthy_harness::comparison::{Comparison, Row};
+use seaworthy_harness::drive::drive;
+use seaworthy_harness::inner::{Failure, Inner};
+
+/// A bound on how many further attempts there are to all first ones, which has to be kept for each of those.
+const BUDGETED: &str = "with a budget";
+/// And a bound on the time for all attempts together, for which whoever waits needs a timer.
+pub(crate) const TIMED: &str = "with a budget and a total";
 
 pub(crate) fn comparisons(clock: &Clock) -> Vec<Comparison> {
     Inner::ALL.map(|inner| of(inner, clock)).into()
 }
 
 fn of(inner: Inner, clock: &Clock) -> Comparison {
-    let retry = ours();
+    let bare = Retry::builder("payments").total(None).without_budget();
+    let bare = bare.build().expect(IN_RANGE);
+    let mut rows = Vec::new();
+    for (retry, [layer, direct], alike) in [
+        (
+            ours(),
+            [
+                "layer, with its budget and total",
+                "direct call, with its budget and total",
+            ],
+            TIMED,
+        ),
+        (
+            without_total(),
+            ["layer, with its budget", "direct call, with its budget"],
+            BUDGETED,
+        ),
+        (bare, ["layer", "direct call"], ""),
+    ] {
+        rows.extend(layer_and_direct(retry, inner, layer, direct).map(|row| row.alike(alike)));
+    }
+    rows.extend(peers(inner, clock));
     Comparison {
         title: inner.to_string(),
-        settings: "no failure counts as worth a retry".to_owned(),
+        settings: "no failure counts as worth a retry; a total is a bound on the time for all attempts".to_owned(),
         outcome: inner.outcome(),
         bare: Row::service("std", "bare", inner),
-        rows: vec![
-            Row::service("seaworthy", "layer, with its budget", layer(&retry).layer(inner)),
-            Row::new("seaworthy", "direct call, with its budget", move || {
-                let retry = retry.clone();
-                move |n| black_box(drive(retry.call_idempotent_appraised(|| inner.answer(n), Never))).is_ok()
-            }),
-            Row::service("tower", "layer", RetryLayer::new(Attempts::three()).layer(inner)),
-            Row::service(
-                "tower",
-                "layer, with its budget",
-                RetryLayer::new(Budgeted::new()).layer(inner),
-            ),
-            Row::service(
-                "tower-resilience-retry",
-                "layer",
-                tower_resilience_retry::RetryLayer::<u64, u64, Failure>::builder()
-                    .name("payments")
-                    .max_attempts(3)
-                    .exponential_backoff(Duration::from_millis(100))
-                    .retry_on(|_| false)
-                    .build()
-                    .layer(inner),
-            ),
-            Row::service("seatbelt", "tower layer", seatbelt(inner, clock)),
-            Row::layered("seatbelt", "layered", seatbelt(inner, clock)),
-            Row::new("backon", "direct call", move || {
-                move |n| {
-                    let attempt = || inner.answer(n);
-                    black_box(drive(attempt.retry(ExponentialBuilder::default()).when(|_| false))).is_ok()
-                }
-            }),
-        ],
+        rows,
         on_two_threads: inner == Inner::ReadyAtOnce,
     }
 }
 
+fn layer_and_direct(retry: Retry, inner: Inner, what: &'static str, direct: &'static str) -> [Row; 2] {
+    [
+        Row::service("seaworthy", what, layer(&retry).layer(inner)),
+        Row::new("seaworthy", direct, move || {
+            let retry = retry.clone();
+            move |n| black_box(drive(retry.call_idempotent_appraised(|| inner.answer(n), Never))).is_ok()
+        }),
+    ]
+}
+
+fn peers(inner: Inner, clock: &Clock) -> Vec<Row> {
+    vec![
+        Row::service("tower", "layer", RetryLayer::new(Attempts::three()).layer(inner)),
+        Row::service(
+            "tower",
+            "layer, with its budget",
+            RetryLayer::new(Budgeted::new()).layer(inner),
+        )
+        .alike(BUDGETED),
+        Row::service(
+            "tower-resilience-retry",
+            "layer",
+            tower_resilience_retry::RetryLayer::<u64, u64, Failure>::builder()
+                .name("payments")
+                .max_attempts(3)
+                .exponential_backoff(Duration::from_millis(100))
+                .retry_on(|_| false)
+                .build()
+                .layer(inner),
+        ),
+        Row::service("seatbelt", "tower layer", seatbelt(inner, clock)),
+        Row::layered("seatbelt", "layered", seatbelt(inner, clock)),
+        Row::new("backon", "direct call", move || {
+            move |n| {
+                let attempt = || inner.answer(n);
+                black_box(drive(attempt.retry(ExponentialBuilder::default()).when(|_| false))).is_ok()
+            }
+        }),
+    ]
+}
+
+const IN_RANGE: &str = "the settings are in range";
+
+/// With its defaults, a budget and a total among them.
 pub(crate) fn ours() -> Retry {
-    Retry::builder("payments").build().expect("the defaults are in range")
+    Retry::builder("payments").build().expect(IN_RANGE)
+}
+
+/// With its budget alone, as tower's can have one.
+pub(crate) fn without_total() -> Retry {
+    Retry::builder("payments").total(None).build().expect(IN_RANGE)
 }
 
 pub(crate) fn layer(retry: &Retry) -> seaworthy::retry::RetryLayer<Numbers, Never> {
     retry.layer().replay(Numbers).appraise(Never)
-}
-
-/// Decides at run time, as real policies do.
-#[derive(Clone)]
-pub(crate) struct Never;
-
-impl<T, E> Appraise<T, E> for Never {
-    fn appraise(&self, end: Result<&T, &E>) -> Appraisal {
-        if end.is_err() && black_box(false) {
-            Appraisal::Again
-        } else {
-            Appraisal::Final
-        }
-    }
-}
-
-/// A number may be sent twice.
-#[derive(Clone)]
-pub(crate) struct Numbers;
-
-impl Replay<u64> for Numbers {
-    type Sent = u64;
-    type Kept = u64;
-
-    fn begin(&self, n: u64) -> (u64, Option<u64>) {
-        (n, Some(n))
-    }
-
-    fn again(&self, n: &mut u64, _: Attempt) -> Option<u64> {
-        Some(*n)
-    }
 }
 
 type SeatbeltRetry = seatbelt::retry::Retry<u64, Result<u64, Failure>, Inner>;

@@ -1,12 +1,10 @@
 //! What is told of a request: its context, its span, its end.
 
-use std::sync::Arc;
-
 use http::Request;
 use seaworthy::context::SampleRatio;
-use seaworthy::request::{RequestEnded, RequestSink};
 use seaworthy::web::{ContextLayer, ObserveLayer};
 use seaworthy::{App, Body};
+use seaworthy_overhead::rows::ours::Untold;
 use tick::Clock;
 use tower::Layer as _;
 use tracing::Dispatch;
@@ -14,9 +12,9 @@ use tracing::dispatcher::with_default;
 use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::layer::SubscriberExt;
 
-use crate::comparison::{Comparison, Outcome, Row};
-use crate::drive;
-use crate::inner::Inner;
+use seaworthy_harness::comparison::{Comparison, Outcome, Row};
+use seaworthy_harness::drive;
+use seaworthy_harness::inner::Inner;
 
 pub(crate) fn comparisons(_: &Clock) -> Vec<Comparison> {
     let exporter = exporter();
@@ -44,16 +42,8 @@ pub(crate) fn comparisons(_: &Clock) -> Vec<Comparison> {
     }]
 }
 
-/// Takes note of nothing: what counting costs is not what is measured.
-struct Untold;
-
-impl RequestSink for Untold {
-    fn began(&self, _: &'static str, _: &'static str) {}
-    fn ended(&self, _: &RequestEnded<'_>) {}
-}
-
 fn observe() -> ObserveLayer {
-    ObserveLayer::new(Arc::new(Untold))
+    ObserveLayer::new(Untold::sink())
 }
 
 /// Makes a dispatcher that is known of, other than `Dispatch::none`: what is called first under that one alone is off for

@@ -10,10 +10,10 @@ use tower::Layer as _;
 use tower_http::timeout::TimeoutLayer as HttpTimeoutLayer;
 use tower_resilience_timelimiter::TimeLimiterLayer;
 
-use crate::comparison::{Comparison, Outcome, Row};
-use crate::drive::drive;
-use crate::inner::{Failure, Inner};
-use crate::surroundings::LIMIT;
+use seaworthy_harness::comparison::{Comparison, Outcome, Row};
+use seaworthy_harness::drive::drive;
+use seaworthy_harness::inner::{Failure, Inner};
+use seaworthy_harness::surroundings::LIMIT;
 
 pub(crate) fn comparisons(clock: &Clock) -> Vec<Comparison> {
     let mut comparisons: Vec<Comparison> = Inner::ALL.map(|inner| of(inner, clock)).into();

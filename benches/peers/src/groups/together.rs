@@ -7,14 +7,15 @@ use layered::Layer as _;
 use recloser::{AnyError, AsyncRecloser, Recloser, RecloserFuture};
 use seatbelt::{RecoveryInfo, ResilienceContext};
 use seaworthy::breaker::CircuitBreaker;
+use seaworthy::retry::Retry;
 use seaworthy::timeout::Timeout;
 use tick::Clock;
 use tower::Service;
 
 use super::retry;
-use crate::comparison::{Comparison, Row};
-use crate::inner::{Failure, Inner};
-use crate::surroundings::LIMIT;
+use seaworthy_harness::comparison::{Comparison, Row};
+use seaworthy_harness::inner::{Failure, Inner};
+use seaworthy_harness::surroundings::LIMIT;
 
 pub(crate) fn comparisons(clock: &Clock) -> Vec<Comparison> {
     [Inner::ReadyAtOnce, Inner::PendingOnce]
@@ -25,11 +26,12 @@ pub(crate) fn comparisons(clock: &Clock) -> Vec<Comparison> {
 fn of(inner: Inner, clock: &Clock) -> Comparison {
     Comparison {
         title: inner.to_string(),
-        settings: "retries with a budget where there is one; breakers with 30 s, or a ring of 100 calls".to_owned(),
+        settings: "retries with a budget where there is one, a total is ours alone; breakers with 30 s, or a ring of 100 calls".to_owned(),
         outcome: inner.outcome(),
         bare: Row::service("std", "bare", inner),
         rows: vec![
-            ours(inner),
+            ours(inner, &retry::without_total(), "layers, with a budget"),
+            ours(inner, &retry::ours(), "layers, with a budget and a total").alike(retry::TIMED),
             Row::service(
                 "tower",
                 "retry with its budget and timeout, recloser between them",
@@ -42,23 +44,23 @@ fn of(inner: Inner, clock: &Clock) -> Comparison {
     }
 }
 
-fn ours(inner: Inner) -> Row {
+fn ours(inner: Inner, retry: &Retry, what: &'static str) -> Row {
     let breaker = CircuitBreaker::builder("payments").build();
     let timeout = Timeout::builder("payments").limit(LIMIT).build();
     let breaker = breaker.expect("the defaults are in range").layer();
     let timeout = timeout.expect("ten seconds are in range").layer();
-    let stack = retry::layer(&retry::ours()).layer(breaker.layer(timeout.layer(inner)));
-    Row::service("seaworthy", "layers, with a budget", stack)
+    let stack = retry::layer(retry).layer(breaker.layer(timeout.layer(inner)));
+    Row::service("seaworthy", what, stack)
 }
 
 /// tower has no breaker; this one has no tower layer.
 #[derive(Clone)]
-pub(super) struct Reclosed<S> {
+pub(crate) struct Reclosed<S> {
     recloser: AsyncRecloser,
     inner: S,
 }
 
-impl<S: Service<u64>> Service<u64> for Reclosed<S> {
+impl<S: Service<Req>, Req> Service<Req> for Reclosed<S> {
     type Response = S::Response;
     type Error = recloser::Error<S::Error>;
     type Future = RecloserFuture<S::Future, AnyError>;
@@ -67,12 +69,12 @@ impl<S: Service<u64>> Service<u64> for Reclosed<S> {
         self.inner.poll_ready(cx).map_err(recloser::Error::Inner)
     }
 
-    fn call(&mut self, n: u64) -> Self::Future {
-        self.recloser.call(self.inner.call(n))
+    fn call(&mut self, request: Req) -> Self::Future {
+        self.recloser.call(self.inner.call(request))
     }
 }
 
-pub(super) fn reclosed<S>(inner: S) -> Reclosed<S> {
+pub(crate) fn reclosed<S>(inner: S) -> Reclosed<S> {
     let recloser = AsyncRecloser::from(Recloser::custom().closed_len(100).build());
     Reclosed { recloser, inner }
 }

@@ -1,110 +1,59 @@
-//! What a request costs on a real server, over loopback: bare, behind layers, behind the whole inbound stack.
+//! What a request costs on a real server, over loopback: bare, behind each layer, behind whole stacks, ours and others'.
 //!
 //! Each variant is a process of its own with one worker thread, as a service has one subscriber and one allocator. The
-//! load comes from this process, over connections that are kept alive, and each of them waits for its answer before it
-//! asks again. Variants take turns in rounds, in another order each round, and a round's figures are over those of the
-//! bare server in the same round.
+//! load comes from this process, over connections that are kept alive. Variants take turns in rounds, in another order
+//! each round, and a round's figures are over those of the bare server in the same round.
+//!
+//! In a closed loop each connection asks again once it has been answered: that says how much a server can do. In an
+//! open one requests are due at rates that are the same for all, and count from then: that says how long they take.
+//! Where the bare server does not hold a rate, it was the load that had no whole core.
 //!
 //! The handler does nothing, which is the worst case for whoever stands before it. On a busy machine requests per second
 //! say how much of a core was left; the processor time of a request does not, and is the figure to take then.
 
+mod allocated;
+mod arguments;
 mod child;
+mod figures;
 mod load;
+mod measure;
+mod rates;
 mod report;
-mod variant;
+mod sample;
+mod variants;
 
-use std::error::Error;
-use std::time::Duration;
+use std::fs;
 
-use child::Child;
-use load::Load;
-use report::{Measured, Sample};
-use variant::Variant;
+use arguments::Wanted;
+use variants::Failed;
 
-use crate::cores;
-use crate::interleave::order;
-
-type Failed = Box<dyn Error + Send + Sync>;
-
-/// How many connections ask at once.
-const CONNECTIONS: usize = 32;
-/// Before each round, on its new connections.
-const WARM_UP: Duration = Duration::from_millis(100);
-const ROUND: Duration = Duration::from_millis(700);
-const ROUNDS: usize = 40;
+use seaworthy_harness::folder::folder;
 
 /// Serves one variant if `--serve` says so; loads all of them otherwise, unless other benches alone are asked for.
 ///
 /// # Errors
 ///
-/// When the system refuses a process, a thread or a socket, and when an answer is not what the handler says.
+/// When an argument is wrong, when the system refuses a process, a thread, a socket or a file, and when an answer is not
+/// what the handler says.
 pub fn serve_and_load(arguments: impl Iterator<Item = String>) -> Result<(), Failed> {
     let arguments: Vec<String> = arguments.collect();
-    if let [option, name, ..] = &*arguments
-        && option == "--serve"
-    {
-        return child::serve(Variant::named(name)?);
-    }
-    // cargo adds `--bench`, and gives every target the names that are asked of one of them.
-    let wanted: Vec<&String> = arguments
-        .iter()
-        .filter(|argument| !argument.starts_with("--"))
-        .collect();
-    let mut rounds = ROUNDS;
-    match &*wanted {
-        [] => {}
-        [name] if *name == "server" => {}
-        [name, number] if *name == "server" => rounds = number.parse()?,
-        _ => return Ok(()),
-    }
-    let samples = measure(rounds)?;
-    print!("{}", report::text(&samples));
-    Ok(())
-}
-
-fn measure(rounds: usize) -> Result<Vec<Measured>, Failed> {
-    let cores = cores::two();
-    let mut children = Vec::new();
-    for variant in Variant::ALL {
-        children.push(Child::start(variant, cores.map(|[first, _]| first))?);
-    }
-    let _bound = cores.map(|[_, second]| cores::bind(second));
-    let mut samples = vec![Vec::with_capacity(rounds); children.len()];
-    for round in 0..rounds {
-        eprint!("\rround {} of {rounds}", round + 1);
-        for which in order(round, children.len()) {
-            samples[which].push(sample(&mut children[which])?);
+    match Wanted::of(&arguments)? {
+        Wanted::Serve(variant) => child::serve(variant),
+        Wanted::Load { rounds, variants } => {
+            let figures = measure::all(rounds, &variants)?;
+            let text = report::text(&figures);
+            print!("{text}");
+            // A part would be taken for the whole.
+            if variants.len() == variants::ALL.len() {
+                let folder = folder()?;
+                fs::write(folder.join("server.txt"), text)?;
+                fs::write(folder.join("server.json"), serde_json::to_string_pretty(&figures)?)?;
+                println!("\n{}/server.txt and server.json hold the same", folder.display());
+            }
+            Ok(())
         }
+        Wanted::Nothing => Ok(()),
     }
-    eprintln!();
-    let mut measured = Vec::new();
-    for (child, samples) in children.iter().zip(samples) {
-        let allocations = Load::connect(child.address, 1)?.allocations()?;
-        measured.push(Measured {
-            variant: child.variant,
-            samples,
-            allocations,
-        });
-    }
-    Ok(measured)
-}
-
-fn sample(child: &mut Child) -> Result<Sample, Failed> {
-    let mut load = Load::connect(child.address, CONNECTIONS)?;
-    load.run(WARM_UP)?;
-    let before = child.cpu_time()?;
-    let mut done = load.run(ROUND)?;
-    let cpu = child.cpu_time()? - before;
-    done.latencies.sort_unstable();
-    let at = |share: f64| done.latencies[((done.latencies.len() - 1) as f64 * share) as usize];
-    let requests = done.latencies.len() as f64;
-    Ok(Sample {
-        per_second: requests / done.took.as_secs_f64(),
-        cpu_nanos: cpu.as_nanos() as f64 / requests,
-        share: cpu.as_secs_f64() / done.took.as_secs_f64(),
-        median: at(0.5).as_nanos() as f64,
-        p99: at(0.99).as_nanos() as f64,
-    })
 }
 
 #[cfg(test)]
@@ -119,8 +68,9 @@ mod tests {
 
     #[test]
     fn an_unknown_variant_is_refused_with_those_that_there_are() {
-        let arguments = ["--serve", "fast"].map(str::to_owned);
-        let refusal = serve_and_load(arguments.into_iter()).expect_err("nobody serves fast");
-        assert!(refusal.to_string().contains("bare"), "{refusal}");
+        for arguments in [["--serve", "fast"], ["server", "fast"]] {
+            let refusal = serve_and_load(arguments.map(str::to_owned).into_iter()).expect_err("nobody serves fast");
+            assert!(refusal.to_string().contains("bare"), "{refusal}");
+        }
     }
 }

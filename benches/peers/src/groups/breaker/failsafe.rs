@@ -7,9 +7,9 @@ use failsafe::futures::CircuitBreaker;
 use failsafe::{Config, backoff};
 
 use super::{CONSECUTIVE, OF_TIME, OPEN, PERIOD};
-use crate::comparison::Row;
-use crate::drive::drive;
-use crate::inner::Inner;
+use seaworthy_harness::comparison::Row;
+use seaworthy_harness::drive::drive;
+use seaworthy_harness::inner::Inner;
 
 pub(super) fn closed(inner: Inner) -> Vec<Row> {
     let (required, failures) = match inner {

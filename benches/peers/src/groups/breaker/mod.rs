@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use tick::Clock;
 
-use crate::comparison::{Comparison, Outcome, Row};
-use crate::inner::Inner;
+use seaworthy_harness::comparison::{Comparison, Outcome, Row};
+use seaworthy_harness::inner::Inner;
 
 const CALLS: usize = 100;
 const PERIOD: Duration = Duration::from_secs(30);

@@ -6,9 +6,9 @@ use seaworthy::breaker::{CircuitBreaker, Window};
 use tower::Layer as _;
 
 use super::{CONSECUTIVE, OF_CALLS, OF_TIME, PERIOD};
-use crate::comparison::Row;
-use crate::drive::drive;
-use crate::inner::Inner;
+use seaworthy_harness::comparison::Row;
+use seaworthy_harness::drive::drive;
+use seaworthy_harness::inner::Inner;
 
 const PACKAGE: &str = "seaworthy";
 

@@ -5,9 +5,9 @@ use std::hint::black_box;
 use recloser::{AsyncRecloser, Recloser};
 
 use super::{CALLS, OF_CALLS, OPEN};
-use crate::comparison::Row;
-use crate::drive::drive;
-use crate::inner::Inner;
+use seaworthy_harness::comparison::Row;
+use seaworthy_harness::drive::drive;
+use seaworthy_harness::inner::Inner;
 
 pub(super) fn closed(inner: Inner) -> Vec<Row> {
     let error_rate = match inner {

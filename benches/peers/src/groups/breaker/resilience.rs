@@ -4,9 +4,9 @@ use tower::Layer as _;
 use tower_resilience_circuitbreaker::{CircuitBreakerConfigBuilder, CircuitBreakerLayer, SlidingWindowType};
 
 use super::{CALLS, CONSECUTIVE, OF_CALLS, OF_TIME, OPEN, PERIOD};
-use crate::comparison::Row;
-use crate::drive::drive;
-use crate::inner::Inner;
+use seaworthy_harness::comparison::Row;
+use seaworthy_harness::drive::drive;
+use seaworthy_harness::inner::Inner;
 
 const PACKAGE: &str = "tower-resilience-circuitbreaker";
 const BUILT: &str = "the settings are those of its documentation";

@@ -6,9 +6,9 @@ use seatbelt::{RecoveryInfo, ResilienceContext};
 use tick::Clock;
 
 use super::{OF_TIME, OPEN, PERIOD};
-use crate::comparison::Row;
-use crate::drive;
-use crate::inner::{Failure, Inner};
+use seaworthy_harness::comparison::Row;
+use seaworthy_harness::drive;
+use seaworthy_harness::inner::{Failure, Inner};
 
 const PACKAGE: &str = "seatbelt";
 
