@@ -69,7 +69,7 @@
 //! | [`pressure`] | with `adaptive` or `load-shed` | how close something is to its limit |
 //! | [`context`] | `http` | what travels with a request: its id, its trace, its baggage; into tasks that are spawned for it, too |
 //! | [`clock`], [`criticality`], [`deadline`], [`events`], [`inventory`], [`outcome`], [`request`] | always | what the others have in common |
-//! | [`docs`] | always | the guides, architecture, life of a request, settings, [telemetry](docs::telemetry), [logs](docs::logs), [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit), [the timeline](docs::timeline) |
+//! | [`docs`] | always | the guides, architecture, life of a request, settings, [telemetry](docs::telemetry), [logs](docs::logs), [which numbers must fit together](docs::tuning), [which limit to use when](docs::which_limit), [the timeline](docs::timeline), [what it costs](docs::overhead) |
 //!
 //! `full` is all that needs no outside server.
 

@@ -140,7 +140,7 @@ impl<T> Lane<T> {
         Self(Arc::new(Padded((index, value))))
     }
 
-    /// Makes the one lane to what is one of many, so that threads seldom meet there.
+    /// Makes a value with a single lane, for one of many keys: threads seldom meet there.
     #[cfg(feature = "bulkhead")]
     pub(crate) fn only(value: T) -> Self {
         Self::new(0, Arc::new(value))

@@ -58,7 +58,7 @@ struct Shared<K> {
 /// A key's place in the store.
 struct Slot<K> {
     key: K,
-    /// Of one stripe: keys already spread threads.
+    /// One lane: keys already spread threads.
     room: Lane<Room>,
 }
 
