@@ -80,8 +80,8 @@ impl Arrival {
     }
 }
 
-/// The most that can be ahead, so that no sum overflows: 36 years.
-pub(super) const MOST: u64 = 1 << 60;
+/// The most that can be ahead, so that no sum overflows: 18 years.
+pub(super) const MOST: u64 = 1 << 59;
 
 /// How far the next arrival is ahead of now.
 struct Ahead(Cell<Option<NonZeroU64>>);

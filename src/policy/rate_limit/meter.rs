@@ -15,12 +15,20 @@ use crate::base::ticks::Ticks;
 /// Counts from many threads at once, without a lock while nobody waits.
 #[derive(Debug, Default)]
 pub(super) struct Meter {
-    /// The next [`Arrival`]; with [`BUSY`], only whoever holds the line changes it.
+    /// The next [`Arrival`], with a count of [changes](CHANGES); with [`BUSY`], only whoever holds the line changes it.
     arrival: AtomicU64,
     line: Mutex<Line>,
 }
 
 const BUSY: u64 = 1 << 63;
+
+/// Changes of the quota, counted round: whoever has read the arrival before one, and the quota after it, finds out by this,
+/// though further changes have made the arrival what it was.
+const CHANGES: u64 = 0b111 << 60;
+const CHANGE: u64 = 1 << 60;
+
+/// The rest is the arrival itself: 36 years.
+const TIME: u64 = CHANGE - 1;
 
 impl Meter {
     /// Admits a request, or puts it in line if its turn comes in time.
@@ -28,7 +36,7 @@ impl Meter {
     pub(super) fn enter(&self, rules: &Rules, weight: NonZeroU32, now: Ticks, patient: bool) -> Entry {
         let mut was = self.arrival.load(Ordering::Acquire);
         while was & BUSY == 0 {
-            match Arrival(Ticks(was)).spend(weight, rules.terms(), now) {
+            match Arrival(Ticks(was & TIME)).spend(weight, rules.terms(), now) {
                 Ok(spent) => match self.replace(was, spent) {
                     Ok(_) => return Entry::Admitted(spent),
                     Err(is) => was = is,
@@ -42,7 +50,7 @@ impl Meter {
 
     #[inline]
     fn replace(&self, was: u64, arrival: Arrival) -> Result<u64, u64> {
-        let is = arrival.0.0;
+        let is = was & CHANGES | arrival.0.0.min(TIME);
         self.arrival
             .compare_exchange_weak(was, is, Ordering::AcqRel, Ordering::Acquire)
     }
@@ -78,7 +86,7 @@ impl Meter {
     /// Returns what is left, and how many wait.
     pub(super) fn look(&self) -> (Arrival, usize) {
         let line = lock(&self.line);
-        let arrival = self.arrival.load(Ordering::Acquire) & !BUSY;
+        let arrival = self.arrival.load(Ordering::Acquire) & TIME;
         (Arrival(Ticks(arrival)), line.len())
     }
 
@@ -92,17 +100,22 @@ impl Meter {
     fn locked<T>(&self, rules: &Rules, now: Ticks, work: impl FnOnce(&mut Desk<'_>, &mut Wakers) -> T) -> (T, Wakers) {
         let mut wake = Wakers::default();
         let mut line = lock(&self.line);
-        let mut arrival = Arrival(Ticks(self.arrival.fetch_or(BUSY, Ordering::AcqRel) & !BUSY));
+        let was = self.arrival.fetch_or(BUSY, Ordering::AcqRel);
+        let mut arrival = Arrival(Ticks(was & TIME));
+        let terms = rules.terms();
         let mut desk = Desk {
             line: &mut line,
             arrival: &mut arrival,
-            terms: rules.terms(),
+            terms,
             now,
             tickets: &rules.tickets,
         };
         let done = work(&mut desk, &mut wake);
         let busy = if line.is_empty() { 0 } else { BUSY };
-        self.arrival.store(arrival.0.0 | busy, Ordering::Release);
+        let changed = if rules.terms() == terms { 0 } else { CHANGE };
+        let changes = was.wrapping_add(changed) & CHANGES;
+        self.arrival
+            .store(busy | changes | arrival.0.0.min(TIME), Ordering::Release);
         (done, wake)
     }
 }

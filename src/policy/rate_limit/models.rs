@@ -80,6 +80,25 @@ fn what_is_spent_while_the_quota_changes_is_charged() {
     });
 }
 
+/// The same if it changes back meanwhile, so that everything looks as it did before.
+#[test]
+fn what_is_spent_while_the_quota_changes_and_changes_back_is_charged() {
+    loom::model(|| {
+        let limit = Limit::new(Quota::per_second(1).burst(3), Duration::ZERO);
+        limit.enter(false);
+        let other = limit.clone();
+        let spender = thread::spawn(move || is_admitted(other.enter(false)));
+        for rate in [2, 1] {
+            let put_in_force = |put: &dyn Fn()| limit.meter.retune(&limit.rules, NOW, put);
+            let change = |config: &mut RateLimitConfig| config.quota = Quota::per_second(rate).burst(3);
+            limit.rules.reconfigure(|_| None, change, put_in_force).unwrap();
+        }
+        assert!(spender.join().unwrap());
+        let (arrival, _) = limit.meter.look();
+        assert_eq!(arrival.0.since(NOW), Duration::from_secs(2), "two of one a second");
+    });
+}
+
 /// Whoever waits is let go by whoever looks, and a line that is empty lets others pass.
 #[test]
 fn a_line_that_empties_lets_others_pass() {
