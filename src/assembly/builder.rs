@@ -24,7 +24,7 @@ pub(super) type Startup = (StartupTask, Pin<Box<dyn Future<Output = Result<(), B
 const MEASURED_EVERY: Duration = Duration::from_secs(60);
 const MEASURED_WITHIN: Duration = Duration::from_secs(10);
 
-/// Builds an [`App`].
+/// Builds an [`App`](super::App).
 #[must_use]
 pub struct AppBuilder {
     pub(super) name: Arc<str>,
