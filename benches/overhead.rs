@@ -17,7 +17,13 @@ fn main() -> ExitCode {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
     let wanted = env::args_os().skip(1).filter(|argument| argument != "--bench");
     eprintln!("building `seaworthy-overhead`, with the library as its users build it: a minute or two the first time");
-    let status = Command::new(cargo)
+    let mut command = Command::new(cargo);
+    // What cargo tells this program about its own package would look to build scripts like settings that have changed.
+    let told = env::vars_os().map(|(name, _)| name);
+    for name in told.filter(|name| is_of_a_package(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    let status = command
         .args([
             "run",
             "--release",
@@ -37,4 +43,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_of_a_package(variable: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_"]
+        .iter()
+        .any(|prefix| variable.starts_with(prefix))
 }

@@ -24,6 +24,7 @@ const CALLS: u32 = 1_000;
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Counted {
     allocations: i64,
+    bytes: i64,
     clock_readings: i64,
 }
 
@@ -37,6 +38,7 @@ impl Counted {
         });
         Self {
             allocations: allocated.count.cast_signed(),
+            bytes: allocated.bytes.cast_signed(),
             clock_readings: (clock::reads() - before).cast_signed(),
         }
     }
@@ -44,6 +46,7 @@ impl Counted {
     fn over(self, bare: Self) -> Self {
         Self {
             allocations: self.allocations - bare.allocations,
+            bytes: self.bytes - bare.bytes,
             clock_readings: self.clock_readings - bare.clock_readings,
         }
     }
@@ -51,14 +54,15 @@ impl Counted {
     fn is_as(self, written: Calls, tolerated: Tolerated) -> bool {
         let of_all = |of_one: f64| (of_one * f64::from(CALLS)).round() as i64;
         self.allocations.abs_diff(of_all(written.allocations)) <= tolerated.allocations
+            && self.bytes.abs_diff(of_all(written.bytes)) <= tolerated.bytes
             && self.clock_readings.abs_diff(of_all(written.clock_readings)) <= tolerated.clock_readings
     }
 
     /// Returns it as the file has it: for one call.
     fn written(self) -> String {
         let of_one = |of_all: i64| of_all as f64 / f64::from(CALLS);
-        let (allocations, clock_readings) = (of_one(self.allocations), of_one(self.clock_readings));
-        format!("{{ allocations = {allocations}, clock_readings = {clock_readings} }}")
+        let [allocations, bytes, clock_readings] = [self.allocations, self.bytes, self.clock_readings].map(of_one);
+        format!("{{ allocations = {allocations}, bytes = {bytes}, clock_readings = {clock_readings} }}")
     }
 }
 
@@ -148,6 +152,7 @@ fn every_layer_has_a_row() {
 fn a_row_that_does_less_than_the_service_alone_is_less_than_nothing() {
     let of = |allocations| Counted {
         allocations,
+        bytes: 0,
         clock_readings: 0,
     };
     assert_eq!(of(1).over(of(3)), of(-2));

@@ -102,7 +102,10 @@ impl Wiring {
                 }));
             }
         }
-        for guard in (0..INBOUND.len()).filter(|guard| !self.left_out[*guard]) {
+        // With nothing to look at, nothing is shed, and so nothing is taken away.
+        let sheds = !(self.left_out[1] && self.left_out[2]);
+        let works = |guard: &usize| !self.left_out[*guard] && (sheds || INBOUND[*guard] != Control::LoadShed);
+        for guard in (0..INBOUND.len()).filter(works) {
             let mut less = self.clone();
             less.left_out[guard] = true;
             ways.push(less);

@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -15,12 +15,12 @@ use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use seaworthy::context::RequestId;
 use seaworthy::timeout::Timeout;
-use seaworthy::web::{BodyLimitLayer, ContextLayer, ErrorBoundaryLayer};
-use seaworthy::{Body, BoxError, Guarded, Refusal};
+use seaworthy::web::{BodyLimitLayer, ErrorBoundaryLayer};
+use seaworthy::{Body, BoxError, Refusal};
 use tokio::io::duplex;
 use tokio::sync::Semaphore;
 use tower::limit::{ConcurrencyLimit, GlobalConcurrencyLimitLayer};
-use tower::{Layer, Service, ServiceBuilder, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
 mod web_support;
 use web_support::{PanicsInCall, Step, Unready, dropped_at_every_poll, json, one_at_a_time, request, script, text};
@@ -92,45 +92,6 @@ async fn an_error_that_panics_when_it_is_shown_becomes_a_problem() {
     let _subscriber = tracing::subscriber::set_default(tracing_subscriber::fmt().with_writer(io::sink).finish());
     let fails = service_fn(|_| async { Err::<Response<Body>, BoxError>(Box::new(Unshowable)) });
     is_plain_problem(answer(fails).await).await;
-}
-
-#[tokio::test]
-async fn the_problem_and_the_log_name_the_request_and_only_the_log_the_cause() {
-    let log = Arc::new(Mutex::new(Vec::new()));
-    let subscriber = tracing_subscriber::fmt().with_writer(Log(log.clone()).make()).finish();
-    let _subscriber = tracing::subscriber::set_default(subscriber);
-    let fails = service_fn(|_| async {
-        let cause = io::Error::other("the cause inside");
-        Err::<Response<Body>, _>(Guarded::Inner(io::Error::new(io::ErrorKind::NotFound, cause)))
-    });
-    let service = ServiceBuilder::new()
-        .layer(ContextLayer::default())
-        .layer(ErrorBoundaryLayer::new())
-        .service(fails);
-    let response = service.oneshot(request()).await.unwrap();
-    let id = response.headers()["x-request-id"].to_str().unwrap().to_owned();
-    assert_eq!(json(response).await["request_id"], id.as_str());
-    let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("the cause inside") && log.contains(&id), "{log}");
-}
-
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn make(self) -> impl Fn() -> Log {
-        move || Log(self.0.clone())
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -99,6 +99,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> tracing_subscriber::Layer<S> for Sp
     }
 }
 
+/// To be done in each test: what a thread without a subscriber comes to first stays unheard for all.
 fn subscribe(spans: &Spans) -> tracing::subscriber::DefaultGuard {
     tracing::subscriber::set_default(tracing_subscriber::registry().with(spans.clone()))
 }
@@ -262,6 +263,7 @@ impl AttemptSink for Panics {
 
 #[tokio::test]
 async fn a_panicking_sink_does_not_reach_the_call() {
+    let _subscriber = subscribe(&Spans::default());
     let client = service_fn(|_: Request<Body>| async { Ok::<_, BoxError>(Response::new(Body::empty())) });
     let service = ServiceBuilder::new()
         .layer(ObserveAttemptLayer::new("payments", Arc::new(Panics)))

@@ -1,5 +1,7 @@
 //! The durations of attempts at dependencies over HTTP.
 
+use std::hash::RandomState;
+
 use metrics::{Histogram, Key, Label, Recorder};
 
 use super::handles::{Handles, Sought};
@@ -7,8 +9,9 @@ use super::metrics::METADATA;
 use super::names;
 use crate::base::request::AttemptEnded;
 
+/// Hosts may be those that callers name, as of a webhook: the hash withstands whoever looks for two that collide.
 #[derive(Default)]
-pub(super) struct Attempts(Handles<Series<Box<str>>, Histogram>);
+pub(super) struct Attempts(Handles<Series<Box<str>>, Histogram, RandomState>);
 
 /// What tells one duration's series from another; the address is of a bounded set unless the program calls any.
 #[derive(PartialEq, Hash)]

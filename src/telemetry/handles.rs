@@ -8,11 +8,11 @@ use super::known::Known;
 /// The handles of metrics, found again by what tells their series apart.
 ///
 /// Every request looks for some: that takes no lock, no allocation and no reference count that threads share.
-pub(super) struct Handles<K, H> {
+pub(super) struct Handles<K, H, S = DefaultHashBuilder> {
     known: Known<K, H>,
     count: AtomicUsize,
-    // Of names that the program has given, and never of what somebody sends: it need not withstand him.
-    hasher: DefaultHashBuilder,
+    // Unless told otherwise for names that the program has given: it need not withstand whoever chooses them.
+    hasher: S,
 }
 
 /// As many are kept; what is beyond is registered each time, so that no label can make memory grow.
@@ -24,7 +24,7 @@ pub(super) trait Sought<K>: Hash {
     fn to_key(&self) -> K;
 }
 
-impl<K: PartialEq, H: Clone> Handles<K, H> {
+impl<K: PartialEq, H: Clone, S: BuildHasher> Handles<K, H, S> {
     /// Works with a handle that was registered before, or registers it.
     pub(super) fn with(&self, sought: &impl Sought<K>, register: impl FnOnce(&K) -> H, work: impl FnOnce(&H)) {
         let hash = self.hasher.hash_one(sought);
@@ -41,12 +41,12 @@ impl<K: PartialEq, H: Clone> Handles<K, H> {
     }
 }
 
-impl<K, H> Default for Handles<K, H> {
+impl<K, H, S: Default> Default for Handles<K, H, S> {
     fn default() -> Self {
         Self {
             known: Known::default(),
             count: AtomicUsize::new(0),
-            hasher: DefaultHashBuilder::default(),
+            hasher: S::default(),
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Tolerated {
     /// Of a thousand calls in all.
     pub allocations: u64,
     /// Of a thousand calls in all.
+    pub bytes: u64,
+    /// Of a thousand calls in all.
     pub clock_readings: u64,
     /// A share, where the compiler is the one that is written down.
     pub instructions: f64,
@@ -33,11 +35,13 @@ pub struct Tolerated {
     pub instructions_of_another_compiler: f64,
 }
 
-/// What the same code does on every machine, and with every compiler.
+/// What the same code does on every machine of 64 bits, and, but for bytes, with every compiler.
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
 pub struct Calls {
     /// How many, over all calls; a part of one if not every call makes it.
     pub allocations: f64,
+    /// Of how many bytes, over all calls.
+    pub bytes: f64,
     /// How many, over all calls.
     pub clock_readings: f64,
 }

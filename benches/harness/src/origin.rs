@@ -1,5 +1,6 @@
 //! Where figures come from: figures of one page must be of one machine, one day and one library.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::process::Command;
 use std::time::SystemTime;
 
@@ -35,11 +36,14 @@ const LIBRARY: [&str; 5] = ["--", "src", "Cargo.toml", "Cargo.lock", ":!src/docs
 
 fn commit() -> Option<String> {
     let last = git(&["log", "-1", "--format=%H"])?;
-    let changed = git(&["status", "--porcelain"])?;
+    // Of files that git does not know, their names alone.
+    let changed = git(&["status", "--porcelain"])? + &git(&["diff", "HEAD"])?;
     let changed = if changed.is_empty() {
-        ""
+        String::new()
     } else {
-        ", and what is not committed"
+        let mut hasher = DefaultHasher::new();
+        changed.hash(&mut hasher);
+        format!(", and {:016x}, which is not committed", hasher.finish())
     };
     (!last.is_empty()).then(|| format!("{last}{changed}"))
 }

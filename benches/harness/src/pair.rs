@@ -1,5 +1,6 @@
 //! Measures rows on several threads that share one handle.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
@@ -12,8 +13,11 @@ use crate::cores;
 use crate::interleave::{calibrate, order, time};
 use crate::statistics::Spread;
 
-/// What an empty loop must gain for each of the threads for a round to count; less, and something else had a core.
+/// What share of its best gain an empty loop must have for a round to count; less, and something else had a core.
 const WHOLE: f64 = 0.9;
+
+/// What it must gain for each of the threads in any case: cores that turn slower together do, one core for two does not.
+const LEAST: f64 = 0.6;
 
 /// How many rounds it takes to say anything: what else takes a core may do so between two rows of a round.
 const ENOUGH: usize = 30;
@@ -33,8 +37,26 @@ pub struct PairFigures {
     pub rounds: usize,
     /// In how many of them each thread had a whole core.
     pub counted: usize,
+    /// What an empty loop gained in those.
+    pub empty: Option<Spread>,
     /// Those of the shared rows, in their order; `None` if too few rounds counted.
     pub rows: Option<Vec<PairRow>>,
+}
+
+impl fmt::Display for PairFigures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rounds, counted, .. } = self;
+        match (&self.rows, self.empty) {
+            (Some(_), Some(empty)) => {
+                let gain = empty.median;
+                write!(
+                    f,
+                    "{counted} of {rounds} rounds counted, in which an empty loop gained {gain:.2}"
+                )
+            }
+            _ => write!(f, "no figures, as only {counted} of {rounds} rounds had whole cores"),
+        }
+    }
 }
 
 /// The figures of one row.
@@ -62,10 +84,6 @@ impl Sample {
 
     fn cost(self) -> f64 {
         self.together.as_nanos() as f64 / (f64::from(self.threads) * f64::from(self.calls))
-    }
-
-    fn is_whole(self) -> bool {
-        self.gain() >= WHOLE * f64::from(self.threads)
     }
 }
 
@@ -150,13 +168,14 @@ impl Pair {
     }
 }
 
-/// Keeps the rounds in which the first row, the empty loop, had whole cores.
+/// Keeps the rounds in which the first row, the empty loop, gained what it can gain on this machine.
 fn summarise(samples: &[Vec<Sample>], rows: usize) -> PairFigures {
-    let counted: Vec<_> = samples.iter().filter(|round| round[0].is_whole()).collect();
+    let counted = whole(samples);
     let spread = |which: usize, figure: fn(Sample) -> f64| Spread::of(counted.iter().map(|round| figure(round[which])));
     PairFigures {
         rounds: samples.len(),
         counted: counted.len(),
+        empty: spread(0, Sample::gain),
         rows: (1..rows)
             .map(|which| {
                 let row = PairRow {
@@ -167,6 +186,16 @@ fn summarise(samples: &[Vec<Sample>], rows: usize) -> PairFigures {
             })
             .collect(),
     }
+}
+
+fn whole(samples: &[Vec<Sample>]) -> Vec<&Vec<Sample>> {
+    let empty = || samples.iter().map(|round| round[0]);
+    let threads = f64::from(empty().next().map_or(0, |sample| sample.threads));
+    // What nine rounds in ten stay below: where fewer are whole, disturbed ones count, which the printed gain shows. No more than
+    // the threads, as what seems more was disturbed when it was alone.
+    let best = Spread::of(empty().map(Sample::gain)).map_or(0.0, |gain| gain.high.min(threads));
+    let enough = (WHOLE * best).max(LEAST * threads);
+    samples.iter().filter(|round| round[0].gain() >= enough).collect()
 }
 
 /// Touches no memory that two cores could want, so that nothing but the want of a core can slow it down.
@@ -287,6 +316,30 @@ mod tests {
         assert_eq!((figures.rounds, figures.counted), (2 * ENOUGH, ENOUGH));
         let rows = figures.rows.expect("enough rounds counted");
         assert_eq!((rows[0].gain.low, rows[0].gain.high), (1.0, 1.0));
+    }
+
+    #[test]
+    fn cores_that_turn_slower_together_are_whole() {
+        let slower = vec![sample(50, 60), sample(50, 100)];
+        let lacking = vec![sample(50, 80), sample(50, 400)];
+        let figures = summarise(&[vec![slower; ENOUGH], vec![lacking; ENOUGH]].concat(), 2);
+        assert_eq!(figures.counted, ENOUGH);
+        assert_eq!(figures.empty.map(|gain| gain.median), Some(100.0 / 60.0));
+    }
+
+    #[test]
+    fn more_than_the_threads_can_gain_is_no_best() {
+        let disturbed_alone = vec![sample(80, 50), sample(50, 100)];
+        let whole = vec![sample(50, 50), sample(50, 100)];
+        let figures = summarise(&[vec![disturbed_alone; ENOUGH], vec![whole; ENOUGH]].concat(), 2);
+        assert_eq!(figures.counted, 2 * ENOUGH);
+    }
+
+    #[test]
+    fn two_threads_that_never_had_two_cores_tell_nothing() {
+        let one_core = vec![sample(50, 98), sample(50, 100)];
+        let figures = summarise(&vec![one_core; 2 * ENOUGH], 2);
+        assert_eq!((figures.counted, figures.rows.is_none()), (0, true));
     }
 
     #[test]

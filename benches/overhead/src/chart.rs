@@ -1,11 +1,12 @@
-//! Draws the figures, on a logarithmic scale: a bar for each row, and a line over what lies between the 10th and the 90th
-//! percentile.
+//! Draws the figures of services that are ready at once or not called, on a logarithmic scale: a bar for each row, and a line
+//! over what lies between the 10th and the 90th percentile. With all figures it would be three screens long.
 
 use std::error::Error;
 use std::path::Path;
 
 use plotters::coord::Shift;
 use plotters::prelude::*;
+use seaworthy_harness::inner::Inner;
 
 use crate::figures::{Figures, Line, Measured};
 
@@ -21,22 +22,32 @@ const BAR: RGBColor = RGBColor(30, 100, 170);
 const GREY: RGBColor = RGBColor(90, 90, 90);
 const FONT: (&str, i32) = ("sans-serif", 13);
 
-/// Draws all of them into one file.
+/// Draws them into one file.
 pub(crate) fn draw(figures: &Figures, path: &Path) -> Drawn {
-    let lines: usize = figures.comparisons.iter().map(|measured| 2 + measured.rows.len()).sum();
+    let drawn: Vec<&Measured> = figures
+        .comparisons
+        .iter()
+        .filter(|measured| is_drawn(measured))
+        .collect();
+    let lines: usize = drawn.iter().map(|measured| 2 + measured.rows.len()).sum();
     let root = SVGBackend::new(path, (WIDTH, (lines as u32 + 3) * ROW as u32)).into_drawing_area();
     root.fill(&WHITE)?;
     let title = format!("ns that a call costs more; {}", figures.origin.machine);
     root.draw(&Text::new(title, (10, 8), FONT.into_font()))?;
-    let rows = figures.comparisons.iter().flat_map(|measured| &measured.rows);
+    let rows = drawn.iter().flat_map(|measured| &measured.rows);
     let longest = rows.map(|row| row.nanoseconds.high).fold(1.0, f64::max);
     let mut y = 3 * ROW;
-    for measured in &figures.comparisons {
+    for measured in drawn {
         y = comparison(&root, measured, y, longest)?;
     }
     axis(&root, y - ROW, longest)?;
     root.present()?;
     Ok(())
+}
+
+fn is_drawn(measured: &Measured) -> bool {
+    let left_out = [Inner::PendingOnce, Inner::Failing].map(|inner| inner.to_string());
+    !left_out.iter().any(|inner| measured.title.contains(inner))
 }
 
 /// Returns how far to the right so many nanoseconds are; all below one are one.

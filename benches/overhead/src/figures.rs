@@ -42,8 +42,8 @@ pub(crate) struct Measured {
     pub(crate) settings: String,
     /// Nanoseconds of a call of the service alone.
     pub(crate) bare: Spread,
-    /// What was not measured on all cores, and why.
-    pub(crate) not_on_all_cores: Option<String>,
+    /// How many rounds counted on all cores, in words.
+    pub(crate) rounds: Option<String>,
     pub(crate) rows: Vec<Line>,
 }
 
@@ -95,13 +95,7 @@ fn measure_one(comparison: &Comparison, instructions: &HashMap<String, f64>, pai
     let shared = pair.filter(|_| comparison.on_two_threads);
     let shared = shared.map(|pair| pair.measure(comparison, ROUNDS_OF_ALL));
     let of_all = shared.as_ref().and_then(|figures| figures.rows.as_deref());
-    let not_on_all_cores = match (&shared, of_all) {
-        (Some(figures), None) => Some(format!(
-            "only {} of {} rounds had whole cores",
-            figures.counted, figures.rounds
-        )),
-        _ => None,
-    };
+    let rounds = shared.as_ref().map(ToString::to_string);
     let lines = comparison.rows.iter().zip(&alone.rows).enumerate();
     let lines = lines.map(|(which, (row, figures))| {
         let counted = instructions.get(&name(&comparison.title, row.what)).copied();
@@ -111,7 +105,7 @@ fn measure_one(comparison: &Comparison, instructions: &HashMap<String, f64>, pai
         title: comparison.title.clone(),
         settings: comparison.settings.clone(),
         bare: alone.bare,
-        not_on_all_cores,
+        rounds,
         rows: lines.collect(),
     }
 }

@@ -31,8 +31,8 @@ pub(crate) fn table(figures: &Figures) -> String {
         }
     }
     for measured in &figures.comparisons {
-        if let Some(reason) = &measured.not_on_all_cores {
-            let _ = writeln!(text, "no gain of `{}`: {reason}", measured.title);
+        if let Some(rounds) = &measured.rounds {
+            let _ = writeln!(text, "gain, {}: {rounds}", measured.title);
         }
     }
     text

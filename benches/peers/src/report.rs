@@ -1,5 +1,6 @@
 //! Prints what was measured, this project's worst row first.
 
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 use crate::versions::Versions;
@@ -29,23 +30,33 @@ pub(crate) fn floors(measured: &Measured, versions: &Versions) -> String {
     text
 }
 
-/// Prints how ours stands beside the best peers, in all groups; of each comparison the row of ours that is worst.
+/// Prints how ours stands beside the best peers, in all groups; of each comparison the rows of ours that are worst.
 pub(crate) fn standings(groups: &[(&str, Vec<Measured>)], versions: &Versions) -> String {
     let comparisons = groups
         .iter()
         .flat_map(|(name, of_group)| of_group.iter().map(move |measured| (name, measured)));
     let standings = comparisons.flat_map(|(name, measured)| {
-        Standing::of(measured).map(|ours| {
-            let worst = worst_first(ours).into_iter().next();
-            worst.map(|worst| Standing {
-                ours: format!("{name}, {}", worst.ours),
-                ..worst
-            })
+        let ours = Standing::of(measured).into_iter().flat_map(worst);
+        ours.map(move |worst| Standing {
+            ours: format!("{name}, {}", worst.ours),
+            ..worst
         })
     });
-    let mut text = String::from("\nours beside the best peer, the worst first; of each comparison our worst row\n\n");
-    standings_table(&mut text, standings.flatten().collect(), versions);
+    let mut text = String::from(
+        "\nours beside the best peer, the worst first; of each comparison our worst row, and our worst beside its like\n\n",
+    );
+    standings_table(&mut text, standings.collect(), versions);
     text
+}
+
+/// Returns the row that stands worst beside the best peer, and the one beside the best that does alike if that is another.
+fn worst(standings: Vec<Standing<'_>>) -> impl Iterator<Item = Standing<'_>> {
+    let mut standings = worst_first(standings).into_iter();
+    let of_all = standings.next();
+    let least = of_all.as_ref().and_then(|worst| worst.alike);
+    let of_like = standings.filter(move |standing| standing.alike > least);
+    let of_like = of_like.max_by(|one, other| one.alike.partial_cmp(&other.alike).unwrap_or(Ordering::Equal));
+    of_all.into_iter().chain(of_like)
 }
 
 fn worst_first(mut standings: Vec<Standing<'_>>) -> Vec<Standing<'_>> {
@@ -232,24 +243,16 @@ fn pair(text: &mut String, measured: &Measured, versions: &Versions) {
         return;
     }
     let _ = write!(text, "\non two threads, {}: ", measured.comparison.title);
-    let Some(PairFigures { counted, rounds, .. }) = &measured.pair else {
+    let Some(figures) = &measured.pair else {
         text.push_str("not measured, as there is one core\n");
         return;
     };
+    let _ = writeln!(text, "throughput over one thread's: {figures}");
     let mut rows = measured.pair();
     if rows.is_empty() {
-        let few = match counted {
-            0 => "none".to_owned(),
-            _ => format!("only {counted}"),
-        };
-        let _ = writeln!(text, "{few} of {rounds} rounds had two whole cores: no figures");
         return;
     }
-    let _ = writeln!(
-        text,
-        "throughput over one thread's, {counted} of {rounds} rounds counted\n"
-    );
-
+    text.push('\n');
     sort(&mut rows, |figures| figures.cost.median);
     let costs = costs(&rows, |figures| figures.cost.median);
     let best = best_peer(&costs, None);
@@ -370,6 +373,38 @@ mod tests {
         let first = places(&text, &["breaker, calls: bad", "3.00", "retry, calls: fair", "2.00"]);
         assert!(first.is_sorted(), "{text}");
         assert!(!text.contains("good"), "{text}");
+    }
+
+    #[test]
+    fn the_worst_row_beside_its_like_is_printed_too() {
+        let rows = [
+            ("seaworthy", "dear", 50.0),
+            ("seaworthy", "plain", 30.0),
+            ("seaworthy", "least", 20.0),
+            ("tower", "cheap", 10.0),
+            ("tower", "timed", 40.0),
+        ];
+        let mut measured = measured("calls", &rows);
+        for row in &mut measured.comparison.rows {
+            if matches!(row.what, "dear" | "timed") {
+                row.alike = "timed";
+            }
+        }
+        let text = standings(&[("retry", vec![measured])], &Versions::of_this_build());
+        let first = places(
+            &text,
+            &[
+                "retry, calls: dear",
+                "5.00",
+                "1.25",
+                "retry, calls: plain",
+                "3.00",
+                "3.00",
+            ],
+        );
+        assert!(first.is_sorted(), "{text}");
+        assert_eq!(text.matches("3.00").count(), 2, "{text}");
+        assert!(!text.contains("least"), "{text}");
     }
 
     #[test]

@@ -76,6 +76,7 @@ impl AdaptiveLimit {
     /// assert_eq!(answer.unwrap(), 1);
     /// # }
     /// ```
+    #[inline]
     pub fn call<F, Fut, T, E>(&self, operation: F) -> Call<F, Fut, impl Classify<T, E> + use<F, Fut, T, E>>
     where
         F: FnOnce() -> Fut,
@@ -89,6 +90,7 @@ impl AdaptiveLimit {
     }
 
     /// As [`call`](Self::call); `classify` says what an end means: a failure that there was too much to do.
+    #[inline]
     pub fn call_classified<F, Fut, T, E, C>(&self, classify: C, operation: F) -> Call<F, Fut, C>
     where
         F: FnOnce() -> Fut,

@@ -129,6 +129,7 @@ impl<K: Key> KeyedCircuitBreaker<K> {
     /// As [`CircuitBreaker::call`].
     ///
     /// [`CircuitBreaker::call`]: super::CircuitBreaker::call
+    #[inline]
     pub fn call<F, Fut, T, E>(&self, key: K, operation: F) -> Call<Fut, impl Classify<T, E> + use<K, F, Fut, T, E>>
     where
         F: FnOnce() -> Fut,
@@ -141,6 +142,7 @@ impl<K: Key> KeyedCircuitBreaker<K> {
     }
 
     /// Runs a future of your own as [`call`](Self::call) does, and lets `classify` say what its end means.
+    #[inline]
     pub fn call_classified<F, Fut, T, E, C>(&self, key: K, operation: F, classify: C) -> Call<Fut, C>
     where
         F: FnOnce() -> Fut,

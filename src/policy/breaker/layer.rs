@@ -81,6 +81,7 @@ impl CircuitBreaker {
     /// assert!(matches!(refused, Err(Guarded::Refused(refusal)) if refusal.name() == "ledger"));
     /// # }
     /// ```
+    #[inline]
     pub fn call<F, Fut, T, E>(&self, operation: F) -> Call<Fut, impl Classify<T, E> + use<F, Fut, T, E>>
     where
         F: FnOnce() -> Fut,
@@ -112,6 +113,7 @@ impl CircuitBreaker {
     /// assert_eq!(files.snapshot().failed, 0);
     /// # }
     /// ```
+    #[inline]
     pub fn call_classified<F, Fut, T, E, C>(&self, operation: F, classify: C) -> Call<Fut, C>
     where
         F: FnOnce() -> Fut,

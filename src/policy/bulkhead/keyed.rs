@@ -120,6 +120,7 @@ impl<K: Key> KeyedBulkhead<K> {
     /// # Cancellation
     ///
     /// As of [`Bulkhead::call`](super::Bulkhead::call); the key counts as used until the returned future is dropped.
+    #[inline]
     pub fn call<F, Fut, T, E>(&self, key: K, operation: F) -> Call<F, Fut>
     where
         F: FnOnce() -> Fut,

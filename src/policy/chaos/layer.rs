@@ -69,6 +69,7 @@ impl Chaos {
     /// assert_eq!(read.unwrap(), 42); // nobody has enabled it
     /// # }
     /// ```
+    #[inline]
     pub fn call<F, Fut, T, E>(&self, operation: F) -> Call<Fut>
     where
         F: FnOnce() -> Fut,

@@ -103,6 +103,7 @@ impl Fallback {
     /// assert_eq!(price.await.unwrap(), 42);
     /// # }
     /// ```
+    #[inline]
     pub fn call<O, Op, A, Fut, T, E>(&self, operation: O, fallback: A) -> Call<Op, A, Fut>
     where
         O: FnOnce() -> Op,

@@ -85,6 +85,7 @@ impl Hedge {
     /// assert_eq!(read.await.unwrap(), 2);
     /// # }
     /// ```
+    #[inline]
     pub fn call_idempotent<F, Fut, T, E>(&self, operation: F) -> Call<F, Fut, impl Classify<T, E> + use<F, Fut, T, E>>
     where
         F: FnMut() -> Fut,
@@ -99,6 +100,7 @@ impl Hedge {
 
     /// Runs a future of your own as [`call_idempotent`](Self::call_idempotent) does, and lets `classify` say which ends
     /// are successes.
+    #[inline]
     pub fn call_idempotent_classified<F, Fut, T, E, C>(&self, operation: F, classify: C) -> Call<F, Fut, C>
     where
         F: FnMut() -> Fut,

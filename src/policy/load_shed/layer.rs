@@ -103,6 +103,7 @@ impl LoadShed {
     /// # Cancellation
     ///
     /// Nothing happens before the first poll. Dropping the returned future drops yours.
+    #[inline]
     pub fn call<F, Fut, T, E>(&self, operation: F) -> Call<F, Fut>
     where
         F: FnOnce() -> Fut,

@@ -127,6 +127,7 @@ impl<K: Key> KeyedRateLimit<K> {
     /// # Cancellation
     ///
     /// As [`RateLimit::call`](super::RateLimit::call).
+    #[inline]
     pub fn call<F, Fut, T, E>(&self, key: K, operation: F) -> Call<F, Fut>
     where
         F: FnOnce() -> Fut,

@@ -78,6 +78,7 @@ impl RateLimit {
     /// assert!(matches!(mails.call(send).await, Err(Guarded::Refused(_))));
     /// # }
     /// ```
+    #[inline]
     pub fn call<F, Fut, T, E>(&self, operation: F) -> Call<F, Fut>
     where
         F: FnOnce() -> Fut,

@@ -80,6 +80,7 @@ impl Timeout {
     /// assert!(matches!(hung, Err(Guarded::Refused(refusal)) if refusal.name() == "ledger"));
     /// # }
     /// ```
+    #[inline]
     pub fn call<F, Fut, T, E>(&self, operation: F) -> Call<Fut>
     where
         F: FnOnce() -> Fut,
@@ -126,9 +127,11 @@ impl Timeout {
         let Limits {
             body_total, body_idle, ..
         } = &self.0.limits;
+        let limit = self.limit();
         TimeoutConfig {
-            limit: self.limit(),
-            body_total: body_total.get(),
+            limit,
+            // `Limits::set` stores one after the other: `limit` may be the new one already.
+            body_total: body_total.get().map(|total| total.max(limit)),
             body_idle: body_idle.get(),
         }
     }
@@ -250,5 +253,21 @@ impl<S> Layer<S> for TimeoutLayer {
 
     fn layer(&self, inner: S) -> Self::Service {
         TimeoutService::new(inner, self.0.clone())
+    }
+}
+
+#[cfg(all(test, feature = "http"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_that_are_half_changed_could_have_been_accepted() {
+        let [second, minute] = [1, 60].map(Duration::from_secs);
+        let timeout = Timeout::builder("payments").limit(second).body_total(second);
+        let timeout = timeout.build().unwrap();
+        // As far as `Limits::set` is after its first store.
+        timeout.0.limits.limit.set(Some(minute));
+        let TimeoutConfig { limit, body_total, .. } = timeout.limits();
+        assert_eq!((limit, body_total), (minute, Some(minute)));
     }
 }

@@ -6,6 +6,7 @@ use super::{Limits, judge, keep_nearer};
 
 const TOLERATED: Tolerated = Tolerated {
     allocations: 0,
+    bytes: 0,
     clock_readings: 0,
     instructions: 0.03,
     few_instructions: 6.0,

@@ -15,18 +15,18 @@ use seaworthy::{App, Body};
 use tower::{Layer, Service};
 
 use super::ours::Untold;
-use super::{BARE, BUILT, OURS, layers};
+use super::{BARE, BUILT, OURS, inbound, layers};
 use seaworthy_harness::comparison::{Comparison, Outcome, Row};
 use seaworthy_harness::inner::Inner;
 
-pub(super) fn faces() -> Comparison {
+pub(super) fn faces(inner: Inner) -> Comparison {
     Comparison {
-        title: "over HTTP".to_owned(),
-        settings: "requests and responses without headers and bodies; inner ready at once".to_owned(),
-        outcome: Outcome::Success,
-        bare: of(BARE, Inner::ReadyAtOnce),
-        rows: policies().into_iter().chain(layers_of_http()).collect(),
-        on_two_threads: true,
+        title: format!("over HTTP, {inner}"),
+        settings: "requests and responses without headers and bodies; there is one key".to_owned(),
+        outcome: inner.outcome(),
+        bare: of(BARE, inner),
+        rows: policies(inner).into_iter().chain(layers_of_http(inner)).collect(),
+        on_two_threads: inner == Inner::ReadyAtOnce,
     }
 }
 
@@ -45,15 +45,15 @@ pub(super) fn refused() -> Comparison {
         outcome: Outcome::Refusal,
         bare: of(BARE, inner),
         rows: vec![
-            of("rate limit", boundary.layer(limit.http_layer().layer(inner))),
+            of("rate limit", boundary.layer(limit.clone().http_layer().layer(inner))),
             of("load shed", boundary.layer(shed.http_layer().layer(inner))),
+            of("inbound stack, rate limit", inbound::stack(limit, inner)),
         ],
         on_two_threads: false,
     }
 }
 
-fn policies() -> Vec<Row> {
-    let inner = Inner::ReadyAtOnce;
+fn policies(inner: Inner) -> Vec<Row> {
     let pass_on = |failed: Failed| ready(failed.pass_on());
     vec![
         row("timeout", &layers::timeout().http_layer(), inner),
@@ -68,6 +68,7 @@ fn policies() -> Vec<Row> {
             inner,
         ),
         row("rate limit", &layers::rate_limit().http_layer(), inner),
+        row("keyed rate limit", &layers::keyed_rate_limit().http_layer(key), inner),
         row("adaptive limit", &layers::adaptive().http_layer(), inner),
         row("load shed", &layers::load_shed().http_layer(), inner),
         row("hedge", &layers::hedge().http_layer(), inner),
@@ -85,8 +86,7 @@ fn partition(request: &Request<Body>) -> &'static str {
     if request.method().is_safe() { "reads" } else { "writes" }
 }
 
-fn layers_of_http() -> Vec<Row> {
-    let inner = Inner::ReadyAtOnce;
+fn layers_of_http(inner: Inner) -> Vec<Row> {
     let shutdown = Shutdown::builder().build().expect(BUILT);
     vec![
         row("context", &ContextLayer::default(), inner),

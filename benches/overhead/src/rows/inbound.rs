@@ -4,6 +4,7 @@ use seaworthy::adaptive::AdaptiveLimit;
 use seaworthy::bulkhead::Bulkhead;
 use seaworthy::health::Health;
 use seaworthy::load_shed::LoadShed;
+use seaworthy::rate_limit::RateLimit;
 use seaworthy::shutdown::Shutdown;
 use seaworthy::web::{
     BodyLimitLayer, ContextLayer, CriticalityLayer, ErrorBoundaryLayer, HealthLayer, HttpService, ObserveLayer,
@@ -13,7 +14,7 @@ use tower::ServiceBuilder;
 
 use super::ours::Untold;
 use super::{BARE, BUILT, http, layers};
-use seaworthy_harness::comparison::{Comparison, Row};
+use seaworthy_harness::comparison::Comparison;
 use seaworthy_harness::inner::Inner;
 
 pub(super) fn over(inner: Inner) -> Comparison {
@@ -24,7 +25,10 @@ pub(super) fn over(inner: Inner) -> Comparison {
                 .to_owned(),
         outcome: inner.outcome(),
         bare: http::of(BARE, inner),
-        rows: vec![http::of("five of its layers", five(inner)), stack(inner)],
+        rows: vec![
+            http::of("five of its layers", five(inner)),
+            http::of("inbound stack", stack(layers::rate_limit(), inner)),
+        ],
         on_two_threads: inner == Inner::ReadyAtOnce,
     }
 }
@@ -39,12 +43,12 @@ fn five(inner: Inner) -> impl HttpService {
         .service(inner)
 }
 
-fn stack(inner: Inner) -> Row {
+pub(super) fn stack(limit: RateLimit, inner: Inner) -> impl HttpService {
     let adaptive: AdaptiveLimit = layers::adaptive();
     let shed = LoadShed::builder("inbound").signal("adaptive_limit", adaptive.clone());
     let bulkhead = Bulkhead::builder("inbound").build().expect(BUILT);
     let shutdown = Shutdown::builder().build().expect(BUILT);
-    let service = ServiceBuilder::new()
+    ServiceBuilder::new()
         .layer(ContextLayer::default())
         .layer(HealthLayer::new(Health::new()).status_only())
         .layer(CriticalityLayer::default())
@@ -52,11 +56,10 @@ fn stack(inner: Inner) -> Row {
         .layer(ErrorBoundaryLayer::new())
         .layer(ShutdownLayer::new(&shutdown))
         .layer(layers::timeout().http_layer().callers_deadline(true))
-        .layer(layers::rate_limit().http_layer())
+        .layer(limit.http_layer())
         .layer(shed.build().expect(BUILT).http_layer())
         .layer(adaptive.http_layer())
         .layer(bulkhead.http_layer())
         .layer(BodyLimitLayer::new("inbound", 1 << 20))
-        .service(inner);
-    http::of("inbound stack", service)
+        .service(inner)
 }

@@ -44,7 +44,7 @@ pub(super) fn over(inner: Inner) -> Comparison {
             row("keyed bulkhead", &keyed_bulkhead().layer(key), inner),
             row("partitioned bulkhead", &partitioned().layer(partition), inner),
             row("rate limit", &rate_limit().layer(), inner),
-            row("keyed rate limit", &keyed().layer(key), inner),
+            row("keyed rate limit", &keyed_rate_limit().layer(key), inner),
             row("adaptive limit", &adaptive().layer(), inner),
             row("load shed", &load_shed().layer(), inner),
             row("hedge", &hedge().layer().replay(Numbers), inner),
@@ -125,7 +125,8 @@ pub(super) fn rate_limit() -> RateLimit {
     limit.build().expect(BUILT)
 }
 
-fn keyed() -> KeyedRateLimit<u64> {
+/// As that, for each key.
+pub(super) fn keyed_rate_limit() -> KeyedRateLimit<u64> {
     let limit = RateLimit::builder("payments").quota(Quota::per_second(PLENTY));
     limit.build_keyed(CAPACITY, AtCapacity::Forget).expect(BUILT)
 }

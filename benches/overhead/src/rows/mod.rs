@@ -19,17 +19,15 @@ pub fn all() -> Vec<Comparison> {
     let mut all: Vec<Comparison> = Inner::ALL.map(layers::over).into();
     all.push(layers::fallen_back());
     all.push(refusals::all());
-    all.extend([Inner::ReadyAtOnce, Inner::PendingOnce].map(outbound::over));
-    all.extend([
-        http::faces(),
-        http::refused(),
-        sent::on(),
-        sent::attempts(),
-        routed::by_axum(),
-    ]);
-    all.extend([Inner::ReadyAtOnce, Inner::PendingOnce].map(inbound::over));
+    all.extend(UNFAILING.map(outbound::over));
+    all.extend(UNFAILING.map(http::faces));
+    all.extend([http::refused(), sent::on(), sent::attempts(), routed::by_axum()]);
+    all.extend(UNFAILING.map(inbound::over));
     all
 }
+
+/// For what answers failures in its own way: an error boundary makes a response of each, a stack tries again, and waits.
+const UNFAILING: [Inner; 2] = [Inner::ReadyAtOnce, Inner::PendingOnce];
 
 /// Who makes the rows.
 const OURS: &str = "seaworthy";
